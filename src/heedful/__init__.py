@@ -1,0 +1,1 @@
+"""Heedful teaches a language model what people prefer."""

@@ -1,0 +1,203 @@
+"""What every reader needs to take a row apart: typed fields, turns, common prefixes, and the reason codes.
+
+A reader raises `Fault` for a row it cannot use; the code decides how the row is counted, the detail is for a person.
+Knows rows (decoded JSON objects) and records, not files, and no layout in particular.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ..records import ROLES, Message, Messages, Role, assistant, user
+
+Fields = Mapping[str, Any]
+
+LAYOUT_REASONS = {
+    "not_json": "the line is not JSON",
+    "not_an_object": "the row is not a JSON object",
+    "missing_field": "a field the layout needs is missing",
+    "wrong_type": "a field holds another type than the layout's",
+    "unknown_field": "a field the native format does not have",
+    "not_a_transcript": 'no "\\n\\nHuman:" or "\\n\\nAssistant:" in an HH transcript',
+}
+CONTENT_REASONS = {
+    "ambiguous": "the row fits two layouts of its format",
+    "bad_role": "a role or speaker the layout does not have",
+    "bad_value": "a field holds a value outside its range",
+    "broken_text": "half of a surrogate pair: text that has no UTF-8 form",
+    "empty_prompt": "the prompt is empty",
+    "empty_chosen": "the better response is empty",
+    "empty_rejected": "the worse response is empty",
+    "empty_response": "a response is empty",
+    "equal_sides": "both responses are the same after NFKC, strip and whitespace folding",
+    "extra_turns": "more is left after the prompt than one reply",
+    "leading_text": "an HH transcript has text before its first turn",
+    "no_common_prompt": "the two sides do not begin with the same turn",
+    "no_final_assistant": "the last turn is not the assistant's",
+    "prompt_ends_with_assistant": "the assistant has already answered where the responses begin",
+    "tool_calls": "structured tool calls, which a message cannot hold",
+    "two_systems": "two different system prompts",
+    "zero_weight": "the response has weight 0: nothing is to be learned from it",
+}
+REASONS = LAYOUT_REASONS | CONTENT_REASONS
+"""Every reason code a reader gives. A file whose rows all have a layout reason was read with the wrong layout."""
+
+ID_KEYS = ("id", "prompt_id", "example_id", "uuid")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Fault(Exception):
+    """A row that cannot be used: a code from `REASONS` and one sentence for a person."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        if reason not in REASONS:
+            raise ValueError(f"unknown reason {reason!r}")
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a row stands: for messages (`where`), and as the record's id and source where the row has none."""
+
+    where: str
+    id: str
+    source: str
+
+
+def provenance(row: Fields, origin: Origin, used: Collection[str]) -> dict[str, Any]:
+    """The record's `id`, `source` and `metadata`: the metadata are the columns the layout does not name."""
+    name = next((row[key] for key in ID_KEYS if isinstance(row.get(key), str | int) and row[key] != ""), origin.id)
+    source = row.get("source")
+    source = source if isinstance(source, str) and source else origin.source
+    own = {*used, "id", "source"}
+    return {"id": str(name), "source": source, "metadata": {k: v for k, v in row.items() if k not in own}}
+
+
+def field(row: Fields, key: str) -> Any:
+    if key not in row:
+        raise Fault("missing_field", f'"{key}" is missing')
+    return row[key]
+
+
+def text(value: Any, key: str) -> str:
+    """`value` as text that can be written as UTF-8; unchanged."""
+    if not isinstance(value, str):
+        raise Fault("wrong_type", f'"{key}" must be text, not {kind_of(value)}')
+    if not value.isascii() and LONE_SURROGATE.search(value):
+        raise Fault("broken_text", f'"{key}" holds half of a surrogate pair, which has no UTF-8 form')
+    return value
+
+
+def optional_text(row: Fields, key: str) -> str:
+    """The text under `key`; "" where it is missing, null or only whitespace."""
+    value = row.get(key)
+    return "" if value is None or not text(value, key).strip() else value
+
+
+def number(value: Any, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Fault("wrong_type", f'"{key}" must be a number, not {kind_of(value)}')
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Fault("bad_value", f'"{key}" must be finite, not {value}')
+    return float(value)
+
+
+def flag(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise Fault("wrong_type", f'"{key}" must be true or false, not {kind_of(value)}')
+    return value
+
+
+def kind_of(value: Any) -> str:
+    """JSON's word for the type of `value`."""
+    if isinstance(value, bool):
+        return "true or false"
+    names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def conversation(value: Any, key: str, aliases: Mapping[str, str] | None = None) -> Messages:
+    """Turns `[{"role", "content"}, ...]` as messages; `aliases` maps further role names to Heedful's.
+
+    Content may be a list of OpenAI text parts, which are joined. Blank system turns are left out: they say nothing.
+    """
+    if not isinstance(value, list):
+        raise Fault("wrong_type", f'"{key}" must be a list of {{role, content}}, not {kind_of(value)}')
+    messages = (_message(turn, f"{key}[{n}]", aliases or {}) for n, turn in enumerate(value))
+    return tuple(m for m in messages if m.role != "system" or m.content.strip())
+
+
+def _message(turn: Any, key: str, aliases: Mapping[str, str]) -> Message:
+    if not isinstance(turn, dict):
+        raise Fault("wrong_type", f'"{key}" must be an object, not {kind_of(turn)}')
+    if turn.get("tool_calls") or turn.get("function_call"):
+        raise Fault("tool_calls", f'"{key}" calls a tool, which a message cannot hold')
+    role = text(field(turn, "role"), f"{key}.role")
+    role = aliases.get(role, role)
+    if role not in ROLES:
+        raise Fault("bad_role", f'"{key}.role" is "{role}", none of {", ".join((*ROLES, *aliases))}')
+    content = field(turn, "content")
+    if isinstance(content, list):
+        content = "".join(_part(part, f"{key}.content[{n}]") for n, part in enumerate(content))
+    return Message(cast(Role, role), text(content, f"{key}.content"))
+
+
+def _part(part: Any, key: str) -> str:
+    if not isinstance(part, dict) or part.get("type") != "text":
+        raise Fault("wrong_type", f'"{key}" is not a text part; images and sound are not read')
+    return text(field(part, "text"), f"{key}.text")
+
+
+def prompt_of(value: Any, key: str) -> Messages:
+    """A prompt given as text (one user message) or as turns."""
+    return (user(value),) if isinstance(value, str) and text(value, key) else _turns_or_empty(value, key)
+
+
+def response_of(value: Any, key: str) -> Messages:
+    """A response given as text (one assistant message) or as turns, of which only assistant and tool may speak."""
+    if isinstance(value, str) and text(value, key):
+        return (assistant(value),)
+    return check_response(_turns_or_empty(value, key), key)
+
+
+def _turns_or_empty(value: Any, key: str) -> Messages:
+    if value == "":
+        return ()
+    if not isinstance(value, list):
+        raise Fault("wrong_type", f'"{key}" must be text or a list of {{role, content}}, not {kind_of(value)}')
+    return conversation(value, key)
+
+
+def check_response(messages: Messages, key: str) -> Messages:
+    """`messages`, where they are one reply: it begins and ends with the assistant, and no one else asks in between."""
+    if not messages:
+        return messages
+    if messages[-1].role != "assistant":
+        raise Fault("no_final_assistant", f'"{key}" ends with a {messages[-1].role} turn')
+    if messages[0].role != "assistant" or any(m.role in ("user", "system") for m in messages):
+        raise Fault("extra_turns", f'"{key}" holds other turns than the assistant\'s reply')
+    return messages
+
+
+def common_turns(chosen: Messages, rejected: Messages) -> int:
+    """How many turns two conversations share from the start. Raises `Fault` where they share none or are the same."""
+    shared = 0
+    for left, right in zip(chosen, rejected, strict=False):
+        if left != right:
+            break
+        shared += 1
+    if chosen == rejected:
+        raise Fault("equal_sides", "both sides are the same conversation")
+    if not shared:
+        raise Fault("no_common_prompt", "the two sides do not begin with the same turn")
+    return shared
+
+
+def turns(messages: Messages) -> list[dict[str, str]]:
+    """Messages as JSON: `[{"role", "content"}, ...]`."""
+    return [{"role": message.role, "content": message.content} for message in messages]

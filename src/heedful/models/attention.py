@@ -1,0 +1,214 @@
+"""Attention for packed rows: segment by segment on CPU, FlexAttention on CUDA, through `transformers`' interface.
+
+The cost follows the segments and never the square of the row: each prompt attends to itself, each response to its
+prompt and itself. Registered under `IMPLEMENTATION`; a model whose configuration names it gets the row's layout through
+the keyword `heedful_packed`. Knows the attention interface and the layout of `heedful.render.packing`, no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+
+from heedful.render.packing import Packed, Segment, mask_mod
+
+IMPLEMENTATION = "heedful_packed"
+
+# Keywords that models hand to attention and that do not change its result for a causal decoder.
+_HARMLESS = frozenset(
+    {
+        "is_causal",
+        "position_ids",
+        "use_cache",
+        "cache_position",
+        "output_attentions",
+        "output_hidden_states",
+        "return_dict",
+    }
+)
+
+
+class UnsupportedAttention(Exception):
+    """The model asks something of attention that the packed path does not compute."""
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None = None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    heedful_packed: Packed | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Attention over one packed row.
+
+    Args:
+        query: `[1, heads, tokens, dim]`; key and value `[1, kv_heads, tokens, dim]`.
+        scaling: factor on the scores; `dim ** -0.5` when absent.
+        sliding_window: how many tokens back a token sees, itself included; by position within its own sequence.
+        softcap: scores become `softcap * tanh(scores / softcap)`.
+
+    Returns:
+        `[1, tokens, heads, dim]` and no attention weights.
+
+    Raises:
+        UnsupportedAttention: no layout reached us, or the model passes a keyword whose meaning is unknown here.
+    """
+    unknown = [name for name, given in others.items() if given is not None and name not in _HARMLESS]
+    if heedful_packed is None or unknown or dropout:
+        raise UnsupportedAttention(f"{type(module).__name__} passes {unknown or 'no layout, or dropout'}")
+    if query.is_cuda:
+        out = flex(query, key, value, heedful_packed, scaling, sliding_window, softcap)
+    else:
+        pieces = [
+            piece
+            for segment in heedful_packed.segments
+            for piece in _segment(query, key, value, segment, scaling, sliding_window, softcap)
+        ]
+        out = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+    return out.transpose(1, 2).contiguous(), None
+
+
+def _segment(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    segment: Segment,
+    scaling: float | None,
+    window: int | None,
+    softcap: float | None,
+) -> Iterator[Tensor]:
+    """The outputs of one segment's parts in order: the prompt, then each response."""
+    if len(segment.responses) == 1:
+        # Prompt and response are one causal sequence, and one call is cheaper than two.
+        whole = slice(segment.start, segment.stop)
+        yield _attend(query[:, :, whole], key[:, :, whole], value[:, :, whole], scaling, window, softcap)
+        return
+    prompt = slice(segment.start, segment.start + segment.prompt)
+    prompt_key, prompt_value = key[:, :, prompt], value[:, :, prompt]
+    yield _attend(query[:, :, prompt], prompt_key, prompt_value, scaling, window, softcap)
+    for start, stop in segment.response_spans():
+        keys = torch.cat([prompt_key, key[:, :, start:stop]], dim=2)
+        values = torch.cat([prompt_value, value[:, :, start:stop]], dim=2)
+        yield _attend(query[:, :, start:stop], keys, values, scaling, window, softcap)
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None, softcap: float | None
+) -> Tensor:
+    """Causal attention of the last `q` of `k` positions: `[1, heads, q, dim]`."""
+    queries, keys = query.shape[2], key.shape[2]
+    if window is not None and window >= keys:
+        window = None
+    if softcap is not None:
+        return _attend_capped(query, key, value, scaling, window, softcap)
+    square = queries == keys and window is None
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=None if square else _bias(queries, keys, window, query.dtype, query.device),
+        is_causal=square,
+        scale=scaling,
+        enable_gqa=key.shape[1] != query.shape[1],
+    )
+
+
+def _attend_capped(
+    query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None, softcap: float
+) -> Tensor:
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scores = query @ key.transpose(2, 3) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+    scores = softcap * torch.tanh(scores / softcap)
+    scores = scores + _bias(query.shape[2], key.shape[2], window, query.dtype, query.device)
+    return scores.softmax(-1, dtype=torch.float32).to(query.dtype) @ value
+
+
+@lru_cache(maxsize=64)
+def _bias(queries: int, keys: int, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Additive causal mask `[q, k]` for the last `q` of `k` positions. Every layer asks for the same few."""
+    at = torch.arange(keys - queries, keys, device=device)[:, None]
+    to = torch.arange(keys, device=device)[None]
+    visible = to <= at
+    if window is not None:
+        visible &= to > at - window
+    return torch.zeros(queries, keys, dtype=dtype, device=device).masked_fill_(~visible, float("-inf"))
+
+
+def flex(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packed: Packed,
+    scaling: float | None = None,
+    window: int | None = None,
+    softcap: float | None = None,
+) -> Tensor:
+    """The same attention as one FlexAttention call: `[1, heads, tokens, dim]`. Compiled on CUDA."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    def cap(score: Tensor, *_: Tensor) -> Tensor:
+        assert softcap is not None
+        return softcap * torch.tanh(score / softcap)
+
+    attend = _compiled_flex() if query.is_cuda else flex_attention
+    out: Tensor = attend(
+        query,
+        key,
+        value,
+        score_mod=None if softcap is None else cap,
+        block_mask=_block_mask(packed, window),
+        scale=scaling,
+        enable_gqa=key.shape[1] != query.shape[1],
+    )
+    return out
+
+
+def _block_mask(packed: Packed, window: int | None) -> Any:
+    """FlexAttention's block mask of a pack; all layers of a forward pass share one per window."""
+    # The pack is frozen, so its block masks can live on it; they go when it goes.
+    cache: dict[int | None, Any] = packed.__dict__.setdefault("_block_masks", {})
+    if window not in cache:
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        size, device = packed.tokens, str(packed.input_ids.device)
+        cache[window] = create_block_mask(mask_mod(packed, window), None, None, size, size, device=device)
+    return cache[window]
+
+
+@lru_cache(maxsize=1)
+def _compiled_flex() -> Any:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return torch.compile(flex_attention, dynamic=True)
+
+
+@contextmanager
+def packed_implementation(model: PreTrainedModel) -> Iterator[None]:
+    """Within this context the model's layers attend over packed rows."""
+    found = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
+    configs: list[Any] = [config for config in found.values() if hasattr(config, "_attn_implementation")]
+    before = [config._attn_implementation for config in configs]
+    for config in configs:
+        config._attn_implementation = IMPLEMENTATION
+    try:
+        yield
+    finally:
+        for config, implementation in zip(configs, before, strict=True):
+            config._attn_implementation = implementation
+
+
+AttentionInterface.register(IMPLEMENTATION, packed_attention)

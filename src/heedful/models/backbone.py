@@ -1,0 +1,263 @@
+"""One set of weights, many roles: the model that is trained, and the reference it started from.
+
+With LoRA the base weights are frozen and every role is an adapter over them: `reference` is no adapter, `policy` is the
+one being trained. With full fine-tuning the policy is the weights themselves, and a reference is a copy kept only where
+it is asked for. Knows weights, log-probs and packing; nothing of losses or training.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from heedful.errors import ModelError
+from heedful.models import attention, lora
+from heedful.models.logprobs import Head, token_logprobs
+from heedful.models.probe import Compatibility, probe
+from heedful.render.packing import Packed
+
+
+class Backbone:
+    """A causal language model, its tokenizer, and the roles its weights play.
+
+    Attributes:
+        model: the `transformers` model; LoRA layers are injected into it.
+        tokenizer: its tokenizer.
+        name: what it was loaded as.
+        lineage: what has been folded into the weights since they were loaded, oldest first.
+        compute_dtype: the type that matrix products run in.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str = "",
+        lineage: Sequence[str] = (),
+        compute_dtype: torch.dtype | None = None,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name or str(getattr(model.config, "_name_or_path", "")) or type(model).__name__
+        self.lineage = list(lineage)
+        self.compute_dtype = compute_dtype or model.dtype
+        self.peft: PeftModel | None = None
+        self._reference: PreTrainedModel | None = None
+        self._trained_fully = False
+        self._compatibility: Compatibility | None = None
+        _silence_dropout(model)
+        model.requires_grad_(False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def pad_id(self) -> int:
+        """Any valid id will do: masks come from lengths and never from comparing ids with this one."""
+        for candidate in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
+            if isinstance(candidate, int):
+                return candidate
+        return 0
+
+    @property
+    def compatibility(self) -> Compatibility:
+        """What this architecture can take, found by trying it once."""
+        if self._compatibility is None:
+            self._compatibility = probe(self)
+        return self._compatibility
+
+    def role(self, name: str) -> Role:
+        """A role over these weights: `reference` or `policy`.
+
+        Raises:
+            ModelError: no such role, or a reference whose weights were trained away.
+        """
+        if name == "reference":
+            if self._trained_fully and self._reference is None:
+                raise ModelError("the reference's weights were trained and no copy was kept.")
+        elif name != "policy":
+            raise ModelError(f"no role {name!r}.", mend="Roles are reference and policy.")
+        return Role(self, name)
+
+    def train_lora(
+        self,
+        *,
+        rank: int = 16,
+        alpha: float = 32.0,
+        dropout: float = 0.0,
+        targets: str | Sequence[str] = "all-linear",
+        seed: int = 0,
+    ) -> None:
+        """Give the policy a fresh LoRA adapter in fp32 over the frozen base."""
+        if self.peft is not None:
+            self.drop_adapter()
+        config = LoraConfig(
+            r=rank,
+            # PEFT divides alpha by the rank and keeps it as an integer in its own files where it can.
+            lora_alpha=int(alpha) if float(alpha).is_integer() else alpha,  # type: ignore[arg-type]
+            lora_dropout=dropout,
+            target_modules=targets if isinstance(targets, str) else list(targets),
+            task_type="CAUSAL_LM",
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            try:
+                peft = get_peft_model(self.model, config, adapter_name="policy")
+            except ValueError as error:
+                raise ModelError(f"LoRA cannot be put on this model: {error}", where="lora.targets") from error
+        assert isinstance(peft, PeftModel)
+        self.peft = peft
+        for name, parameter in self.model.named_parameters():
+            if "lora_" in name:
+                parameter.data = parameter.data.float()
+        lora.install(self.model)
+
+    def train_fully(self, *, keep_reference: bool = True) -> None:
+        """Make the weights themselves the policy; `keep_reference` keeps a frozen copy for the other role."""
+        if keep_reference:
+            self._reference = copy.deepcopy(self.model)
+        self._trained_fully = True
+        self.model.requires_grad_(True)
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The policy's trainable parameters by name, in a fixed order."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def load_trainable(self, state: dict[str, Tensor]) -> None:
+        """Set the trainable parameters, exactly."""
+        own = self.trainable()
+        if own.keys() != state.keys():
+            different = sorted(own.keys() ^ state.keys())
+            raise ModelError(f"the saved weights are of another model or adapter: {different[0]} is not in both.")
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(state[name])
+
+    def fold(self, folder: str | None = None, *, record: str = "") -> None:
+        """Fold an adapter into the base weights, so that "reference = no adapter" stays true for the next stage.
+
+        Args:
+            folder: a PEFT adapter's folder; the policy's own adapter when absent.
+            record: what to note in the lineage.
+        """
+        if folder is not None:
+            try:
+                self.peft = PeftModel.from_pretrained(self.model, folder, adapter_name="policy")
+            except (OSError, ValueError, RuntimeError) as error:
+                raise ModelError(f"the adapter cannot be put on {self.name}: {error}", where=folder) from error
+        if self.peft is None:
+            raise ModelError("there is no adapter to fold in.")
+        self.model = self.peft.merge_and_unload()
+        self.peft = None
+        self.lineage.append(record or folder or "policy")
+        self.model.requires_grad_(False)
+
+    def drop_adapter(self) -> None:
+        """Take the policy's adapter off again; the base is as it was."""
+        if self.peft is not None:
+            self.model = self.peft.unload()
+            self.peft = None
+            self.model.requires_grad_(False)
+
+    def fingerprint(self) -> str:
+        """A hash of the configuration and of every base weight, adapters left out."""
+        digest = hashlib.blake2b(self.model.config.to_json_string(use_diff=False).encode(), digest_size=16)
+        for name, tensor in self.model.state_dict().items():
+            if "lora_" not in name:
+                digest.update(name.replace(".base_layer", "").encode())
+                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def head(self) -> Head:
+        """The LM head in the form that `token_logprobs` takes."""
+        layer = self.model.get_output_embeddings()
+        config = self.model.config.get_text_config()
+        scale = float(getattr(config, "logit_scale", None) or 1.0) / float(
+            getattr(config, "logits_scaling", None) or 1.0
+        )
+        weight, bias = layer.weight, getattr(layer, "bias", None)
+        return Head(
+            weight.to(self.compute_dtype),
+            None if bias is None else bias.to(self.compute_dtype),
+            scale,
+            getattr(config, "final_logit_softcapping", None),
+        )
+
+    @contextmanager
+    def active(self, name: str) -> Iterator[PreTrainedModel]:
+        """The `transformers` model with the role's adapter on, or off."""
+        if name == "reference" and self._reference is not None:
+            yield self._reference
+        elif name == "reference" and self.peft is not None:
+            with self.peft.disable_adapter():
+                yield self.model
+        else:
+            yield self.model
+
+
+class Role(nn.Module):
+    """A backbone in one role: a pack of rows in, the log-probs of its response tokens out."""
+
+    def __init__(self, backbone: Backbone, name: str) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.name = name
+        # Registered so that Accelerate finds the parameters; calls go through the backbone.
+        self.model = backbone.model
+        self.force_padded = False
+        self.temperature = 1.0
+
+    def forward(self, packed: Packed) -> Tensor:
+        """Log-probs of the pack's targets: `[targets]`, nats, fp32."""
+        backbone = self.backbone
+        padded = self.force_padded or not backbone.compatibility.packs
+        hidden = hidden_states(backbone, self.name, packed, padded=padded)
+        return token_logprobs(hidden, packed.target_ids, backbone.head(), temperature=self.temperature)
+
+
+def hidden_states(backbone: Backbone, role: str, packed: Packed, *, padded: bool) -> Tensor:
+    """The final hidden states that predict the pack's targets: `[targets, hidden]`, in the compute dtype.
+
+    Args:
+        padded: take the padded path, which every architecture can, instead of the packed one.
+    """
+    device = backbone.device.type
+    mixed = backbone.compute_dtype != backbone.model.dtype
+    autocast = torch.autocast(device, dtype=backbone.compute_dtype) if mixed else nullcontext()
+    with backbone.active(role) as model, autocast:
+        decoder: Any = model.get_decoder()
+        if padded:
+            rows = packed.to_padded(backbone.pad_id)
+            out = decoder(input_ids=rows.input_ids, attention_mask=rows.attention_mask, use_cache=False)
+            hidden = out.last_hidden_state.flatten(0, 1)[rows.target_index]
+        else:
+            with attention.packed_implementation(model):
+                out = decoder(
+                    input_ids=packed.input_ids[None],
+                    position_ids=packed.position_ids[None],
+                    use_cache=False,
+                    heedful_packed=packed,
+                )
+            hidden = out.last_hidden_state[0, packed.target_index]
+    result: Tensor = hidden.to(backbone.compute_dtype)
+    return result
+
+
+def _silence_dropout(model: nn.Module) -> None:
+    """Turn a pretrained model's dropout off: policy and reference must start equal in training mode too."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name in ("attention_dropout", "dropout", "activation_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)

@@ -1,0 +1,1 @@
+"""Steps between reading and rendering: splitting, and later removing duplicates and deriving pairs."""

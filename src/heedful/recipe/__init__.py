@@ -1,0 +1,38 @@
+"""What a run is: a recipe read from YAML and `key=value` overrides, checked before anything heavy is loaded.
+
+`settings` holds the keys, their defaults and ranges; `load` reads files and overrides and turns what does not fit
+into a `RecipeError` with the place and the mend. Knows nothing of data files, models or training.
+"""
+
+from heedful.recipe.load import load, to_yaml
+from heedful.recipe.settings import (
+    DataSettings,
+    DPOObjective,
+    DPORecipe,
+    DPOTraining,
+    ExportSettings,
+    GuardSettings,
+    LoraSettings,
+    ModelSettings,
+    Recipe,
+    SFTRecipe,
+    SFTTraining,
+    TrainingSettings,
+)
+
+__all__ = [
+    "DPOObjective",
+    "DPORecipe",
+    "DPOTraining",
+    "DataSettings",
+    "ExportSettings",
+    "GuardSettings",
+    "LoraSettings",
+    "ModelSettings",
+    "Recipe",
+    "SFTRecipe",
+    "SFTTraining",
+    "TrainingSettings",
+    "load",
+    "to_yaml",
+]

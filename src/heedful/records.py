@@ -1,0 +1,151 @@
+"""What a preference is: the records every other room of Heedful speaks in.
+
+Plain, frozen and typed. Readers (`heedful.formats`) validate what comes from outside; the checks here are the cheap
+ones that keep a record made by hand from being nonsense. Knows nothing of files, tensors or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+Role = Literal["system", "user", "assistant", "tool"]
+ROLES: tuple[str, ...] = get_args(Role)
+
+Verdict = Literal["a", "b", "tie", "both_bad", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ValueError(f"role {self.role!r} is none of {', '.join(ROLES)}")
+        if not isinstance(self.content, str):
+            raise TypeError(f"content must be text, not {type(self.content).__name__}")
+
+
+Messages = tuple[Message, ...]
+
+
+def user(content: str) -> Message:
+    return Message("user", content)
+
+
+def assistant(content: str) -> Message:
+    return Message("assistant", content)
+
+
+def _freeze(record: Any, *names: str) -> None:
+    """Turn the lists a caller passed into tuples, so that records hash and cannot be changed."""
+    for name in names:
+        value: Iterable[Any] = getattr(record, name)
+        if not isinstance(value, tuple):
+            object.__setattr__(record, name, tuple(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A prompt and the response to imitate: what SFT learns from."""
+
+    prompt: Messages
+    response: Messages
+    weight: float = 1.0
+    id: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "prompt", "response")
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two responses to one prompt, the first better than the second: what reward models and DPO learn from.
+
+    `margin` is how much better in the source's own units, where known; `weight` multiplies the pair's loss.
+    """
+
+    prompt: Messages
+    chosen: Messages
+    rejected: Messages
+    margin: float | None = None
+    weight: float = 1.0
+    id: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "prompt", "chosen", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A thumb up or down on one response, unpaired."""
+
+    prompt: Messages
+    response: Messages
+    desirable: bool
+    weight: float = 1.0
+    id: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "prompt", "response")
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A score for one response under one aspect ("helpfulness", "overall", ...). Higher is better."""
+
+    prompt: Messages
+    response: Messages
+    score: float
+    aspect: str = "overall"
+    id: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "prompt", "response")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Several responses to one prompt with their ranks: 1 is best, equal ranks are ties."""
+
+    prompt: Messages
+    responses: tuple[Messages, ...]
+    ranks: tuple[int, ...]
+    id: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "prompt", "responses", "ranks")
+        if len(self.responses) != len(self.ranks):
+            raise ValueError(f"{len(self.responses)} responses but {len(self.ranks)} ranks")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One person's vote on one item, kept raw for ever; preferences are derived from many of these."""
+
+    item: str
+    annotator: str
+    verdict: Verdict
+    strength: int | None = None
+    shown_order: tuple[str, ...] = ("a", "b")
+    rationale: str = ""
+    seconds: float | None = None
+    at: datetime | None = None
+
+
+Record = Demonstration | Preference | Feedback | Rating | Ranking | Judgement

@@ -1,0 +1,10 @@
+"""What an evaluation found, for people: one self-contained HTML page, and a summary for the terminal.
+
+Knows only `ReportData`; how its numbers were measured is the business of `heedful.evaluation`.
+"""
+
+from heedful.report.data import AccuracyRow, Curve, ReportData, SideBySide
+from heedful.report.html import render
+from heedful.report.terminal import summary
+
+__all__ = ["AccuracyRow", "Curve", "ReportData", "SideBySide", "render", "summary"]

@@ -1,0 +1,70 @@
+"""The report as one HTML file that needs nothing else: no script, no font, no network.
+
+Everything that came from a model, a file or a user is escaped (and a content policy in the page forbids scripts and
+requests should that ever fail). Wording lives in `wording`, drawing in `plots`, looks in `templates/`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from heedful.report import plots
+from heedful.report.data import ReportData
+from heedful.report.wording import Number, accuracy_groups, behaviour_groups, clean, ruler_notes
+
+OPEN_ANSWERS = 6  # side-by-side answers shown before "show more"
+
+
+def render(data: ReportData) -> str:
+    """The whole page. Write it with `encoding="utf-8"`."""
+    accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
+    drawable = [curve for curve in data.curves if plots.is_drawable(curve)]
+    curves = [(curve, plots.draw(curve, data.stages, f"plot{i}")) for i, curve in enumerate(drawable)]
+    names = [*data.stages, *(stage for stage in data.behaviour if stage not in data.stages)]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            data=data,
+            paragraphs=[text for text in re.split(r"\n\s*\n", data.intro) if text.strip()],
+            tiles=[group for group in [*accuracy, *behaviour] if group.headline and group.overall],
+            accuracy=accuracy,
+            behaviour=behaviour,
+            ruler_notes=ruler_notes(accuracy),
+            curves=[(curve, drawing, Markup(drawing.svg)) for curve, drawing in curves],
+            undrawn=[curve.title for curve in data.curves if curve not in drawable],
+            stage_colours={name: i % plots.SERIES_COLOURS for i, name in enumerate(names)},
+            first_answers=data.side_by_side[:OPEN_ANSWERS],
+            more_answers=data.side_by_side[OPEN_ANSWERS:],
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.globals["span"] = _span
+    environment.filters["word_count"] = lambda text: len(text.split())
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _span(number: Number, scale: float) -> dict[str, float]:
+    """Where a number and its interval lie on the axis from 0 to `scale`, in percent."""
+    low, high = (number.value if bound != bound else bound for bound in number.interval)
+    left, right = (min(max(100 * bound / scale, 0.0), 100.0) for bound in (low, high))
+    return {"left": left, "width": right - left, "dot": min(max(100 * number.value / scale, 0.0), 100.0)}

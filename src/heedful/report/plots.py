@@ -1,0 +1,153 @@
+"""Training curves as inline SVG, drawn by matplotlib and coloured by the page.
+
+A plot is drawn in stand-in colours that are then replaced by the page's CSS variables, so that one drawing serves
+light and dark. Text stays text in the page's own font. Knows nothing of what the numbers mean.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from heedful.report.data import Curve
+from heedful.report.wording import clean
+
+SERIES_COLOURS = 6  # --series-0 ... --series-5 in the style sheet; 0 is the quiet one, for the baseline
+SMOOTH_FROM = 40  # points from which a series is drawn with a running mean
+_WIDTH, _HEIGHT, _FONT = 5.0, 2.7, 10  # inches, inches, points
+_STAND_INS = {f"#0000f{i}": f"var(--series-{i})" for i in range(SERIES_COLOURS)} | {
+    "#0000e0": "var(--grid)",
+    "#0000e1": "var(--quiet)",
+}
+_GRID, _QUIET = "#0000e0", "#0000e1"
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "heedful",
+    "text.parse_math": False,  # a label with two dollar signs is no formula
+    "font.size": _FONT,
+    "axes.unicode_minus": True,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LegendEntry:
+    """A series' name, its colour (the number of a `--series-` variable) and its last value."""
+
+    name: str
+    colour: int
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A plot ready for the page: SVG markup, what stands beside it, and what a reader must be told."""
+
+    svg: str
+    legend: tuple[LegendEntry, ...]
+    remarks: tuple[str, ...]
+
+
+def colours(names: Sequence[str], stages: Sequence[str]) -> dict[str, int]:
+    """A colour for each name: a stage's own where the name is a stage, else the next free one, never the quiet one."""
+    known = {stage.casefold(): i % SERIES_COLOURS for i, stage in enumerate(stages)}
+    result = {name: known[name.casefold()] for name in names if name.casefold() in known}
+    free = [i for i in (2, 1, 3, 4, 5) if i not in result.values()] or [2]
+    for i, name in enumerate(name for name in names if name not in result):
+        result[name] = free[i % len(free)]
+    return result
+
+
+def draw(curve: Curve, stages: Sequence[str], identity: str) -> Drawing:
+    """Draw one curve.
+
+    Args:
+        curve: what to draw.
+        stages: the report's stages, so that a series named after one wears its colour.
+        identity: a prefix for the SVG's ids, unique in the page.
+    """
+    palette = colours(list(curve.series), stages)
+    remarks, legend = [], []
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="tight")
+        axes = figure.add_subplot()
+        for name, points in curve.series.items():
+            x, y, dropped = _finite(points)
+            if dropped:
+                remarks.append(f"{name}: {dropped} of {len(points)} values are not finite and not shown.")
+            if len(x):
+                window = _line(axes, x, y, f"#0000f{palette[name]}")
+                legend.append(LegendEntry(name, palette[name], f"{y[-1]:.3g}"))
+                if window:
+                    remarks.append(f"{name}: thin line every value, bold line the running mean of {window}.")
+        _frame(axes, clean(curve.x_label))
+        buffer = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    return Drawing(_for_page(buffer.getvalue(), identity), tuple(legend), tuple(remarks))
+
+
+def _finite(points: Sequence[tuple[float, float]]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    data = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    good = np.isfinite(data).all(axis=1)
+    return data[good, 0], data[good, 1], int((~good).sum())
+
+
+def _line(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], colour: str) -> int:
+    """Draw one series; returns the running mean's window, 0 where the values stand as they are."""
+    if len(x) < SMOOTH_FROM:
+        marker = "o" if len(x) < 15 else ""
+        axes.plot(x, y, color=colour, linewidth=1.8, marker=marker, markersize=4, solid_capstyle="round")
+        return 0
+    window = max(5, len(x) // 20) | 1
+    counts = np.convolve(np.ones(len(y)), np.ones(window), mode="same")  # fewer neighbours at both ends
+    axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.3)
+    axes.plot(x, np.convolve(y, np.ones(window), mode="same") / counts, color=colour, linewidth=2)
+    return window
+
+
+def _frame(axes: Axes, x_label: str) -> None:
+    axes.set_facecolor("none")
+    axes.figure.set_facecolor("none")
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(_GRID)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelcolor=_QUIET, pad=5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.xaxis.get_offset_text().set_color(_QUIET)
+    axes.yaxis.get_offset_text().set_color(_QUIET)
+    axes.set_xlabel(x_label, color=_QUIET)
+    axes.margins(x=0.02)
+
+
+def _for_page(svg: str, identity: str) -> str:
+    """Strip what an inline SVG must not bring along, make ids unique, and hand colours and font to the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r' id="([^"]+)"', rf' id="{identity}-\1"', svg)
+    svg = re.sub(r'(?:xlink:)?href="#', f'href="#{identity}-', svg)
+    svg = svg.replace("url(#", f"url(#{identity}-")
+    for stand_in, variable in _STAND_INS.items():
+        svg = svg.replace(stand_in, variable)
+    box = re.search(r'viewBox="[^"]+"', svg)
+    assert box is not None, "matplotlib writes a viewBox"
+    return re.sub(r"<svg[^>]*>", f'<svg {box.group()} role="img" aria-hidden="true">', svg, count=1).strip()
+
+
+def is_drawable(curve: Curve) -> bool:
+    """Whether a curve has at least one finite point."""
+    return any(math.isfinite(x) and math.isfinite(y) for points in curve.series.values() for x, y in points)

@@ -1,0 +1,1 @@
+"""Tests, file by file beside `src/heedful`; whole commands under `integration`."""
