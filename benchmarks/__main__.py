@@ -1,7 +1,8 @@
 """`python -m benchmarks`: measure both sides in turn, print the ratios, keep the figures.
 
-Per kind of job the order is TRL as it comes, Heedful, TRL at its best, and again for each repeat, so that a machine that
-slows down or is shared slows both. Knows the order of work and the result file; what a job is stands elsewhere.
+Per kind of job the order is TRL as it comes, Heedful, TRL at its best, and again for each repeat, so that a
+machine that slows down or is shared slows both. Knows the order of work and the result file; what a job is
+stands elsewhere.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ DEFAULT_DATA = ROOT.parent / "shared" / "data" / "sharegpt-ranking-en-300.json.g
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Heedful and TRL on the same rows.")
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="preference pairs, any format Heedful reads")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Heedful and TRL, same rows")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="preference pairs, in any format")
     parser.add_argument("--model", default="smollm2-135m", help="a catalog name or a model folder")
     parser.add_argument("--kinds", nargs="+", choices=measure.KINDS, default=list(measure.KINDS))
-    parser.add_argument("--peer", nargs="*", choices=measure.PEER_VARIANTS, default=list(measure.PEER_VARIANTS))
+    parser.add_argument(
+        "--peer", nargs="*", choices=measure.PEER_VARIANTS, default=list(measure.PEER_VARIANTS)
+    )
     parser.add_argument("--no-heedful", action="store_true", help="measure the peer alone")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
     parser.add_argument("--steps", type=int, default=10, help="timed optimiser steps per job")
@@ -71,9 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tokenizer=AutoTokenizer.from_pretrained(folder),
             max_length=measure.MAX_LENGTH,
         )
-        say(f"{used.kept} pairs ({used.cut} cut to {measure.MAX_LENGTH} tokens, {used.left_out} without room left out)")
+        say(f"{used.kept} pairs, {used.cut} cut to {measure.MAX_LENGTH} tokens; {used.left_out} left out")
         for side, job in plan(options):
-            spec = measure.JobSpec(side, job, str(used.path), folder, precision, options.steps, options.warmup)
+            spec = measure.JobSpec(
+                side, job, str(used.path), folder, precision, options.steps, options.warmup
+            )
             say(f"{side} {job} ...")
             results[side, job].append(measure.run_alone(spec))
             say("  " + table.describe(measure.figures(results[side, job])))

@@ -1,8 +1,8 @@
-"""Heedful's side: its public face, called as the README calls it, with defaults wherever the benchmark sets none.
+"""Heedful's side: its public face, with its defaults wherever the benchmark sets nothing.
 
-The steps are read from the run's own `metrics.jsonl` (one line a step: seconds, pairs or rows, tokens), so what is
-timed is what a user gets: loading, packing, the step, logging. The reference pass that DPO makes once per data set is
-read from its own line and shared out over the passes that use it.
+The steps are read from the run's own `metrics.jsonl` (one line a step: seconds, pairs or rows, tokens), so
+what is timed is what a user gets: loading, packing, the step, logging. The reference pass that DPO makes once
+per data set is read from its own line and shared out over the passes that use it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run_job(
     model: str,
     options: Mapping[str, Any] | None = None,
 ) -> JobResult:
-    """Train `warmup + steps` optimiser steps of `dpo` or `sft`; `options` are further keywords of `heedful.train`."""
+    """Train `warmup + steps` steps of `dpo` or `sft`; `options` are further keywords of `heedful.train`."""
     import heedful
     from heedful.records import Demonstration, Preference
 
@@ -90,7 +90,7 @@ def steps_of(lines: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
 
 
 def reference_of(lines: Iterable[Mapping[str, Any]]) -> float:
-    """Seconds per pair of the reference pass. Raises ValueError without its line: the cost must not go missing."""
+    """Seconds per pair of the reference pass. Raises ValueError without its line: no cost may go missing."""
     passes = [line for line in lines if line["kind"] == "reference"]
     if not passes:
         raise ValueError('metrics.jsonl has no line {"kind": "reference", "seconds": ..., "pairs": ...}')

@@ -1,7 +1,7 @@
 """Which machine was measured: what it is, what it can compute, which versions ran.
 
-Absolute speeds mean nothing without it. The matrix product is measured, not looked up, because a virtual machine often
-hides what its processor could do. Knows nothing of the jobs.
+Absolute speeds mean nothing without it. The matrix product is measured, not looked up, because a virtual
+machine often hides what its processor could do. Knows nothing of the jobs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def describe() -> dict[str, Any]:
 
 
 def choose_precision(asked: str, machine: dict[str, Any]) -> str:
-    """`auto` is bf16 where the hardware multiplies it natively: emulated, it is slower than fp32 a hundredfold."""
+    """`auto` is bf16 where the hardware multiplies it natively: emulated, it can be 100 times slower."""
     if asked != "auto":
         return asked
     native = machine["gpu"] is not None or any(machine["flags"][flag] for flag in BF16_FLAGS)

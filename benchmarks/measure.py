@@ -1,8 +1,8 @@
 """What one measurement is, and the arithmetic that turns its steps into figures.
 
-A job runs alone in a fresh process (`python -m benchmarks.measure spec.json result.json`), because peak memory is a
-property of a process and because neither side should inherit the other's warm caches. Knows nothing of either side's
-library: it imports the side a spec names, and only then.
+A job runs alone in a fresh process (`python -m benchmarks.measure spec.json result.json`), because peak
+memory is a property of a process and because neither side should inherit the other's warm caches. Knows
+nothing of either side's library: it imports the side a spec names, and only then.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LORA_ALPHA = 32
 LEARNING_RATE = 2e-5
 DPO_BETA = 0.1
 SEED = 0
-# A reference computed once per data set is paid for once; preference training usually makes about three passes.
+# A reference computed once per data set is shared out over this many passes.
 EPOCHS = 3
 
 KIBIBYTE = 1024
@@ -54,7 +54,7 @@ class JobSpec:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step: wall-clock seconds, pairs (DPO) or rows (SFT) learnt from, real tokens (no padding)."""
+    """One optimiser step: wall-clock seconds, pairs (DPO) or rows (SFT) learnt from, tokens (no padding)."""
 
     seconds: float
     pairs: int
@@ -65,8 +65,8 @@ class Step:
 class JobResult:
     """What a side reports: every step, warm-up included, so that figures can be worked out again.
 
-    `reference_seconds_per_pair` is the cost of a reference pass made once before training; 0 where the reference is
-    part of each step or where there is none. Memory is in bytes, of the whole process.
+    `reference_seconds_per_pair` is the cost of a reference pass made once before training; 0 where the
+    reference is part of each step or where there is none. Memory is in bytes, of the whole process.
     """
 
     side: str
@@ -104,8 +104,8 @@ def timed(result: JobResult) -> Sequence[Step]:
 def figures(results: Sequence[JobResult], *, epochs: int = EPOCHS) -> Figures:
     """Pool the timed steps of one or more runs of the same job.
 
-    pairs/s = pairs / (seconds in steps + pairs x reference seconds per pair / epochs): a reference computed once is
-    shared out over the passes that use it. Memory is the largest seen.
+    pairs/s = pairs / (seconds in steps + pairs x reference seconds per pair / epochs): a reference computed
+    once is shared out over the passes that use it. Memory is the largest seen.
     """
     steps = [step for result in results for step in timed(result)]
     seconds = sum(step.seconds for step in steps)
@@ -167,7 +167,13 @@ def main(arguments: Sequence[str]) -> None:
     spec = JobSpec(**json.loads(Path(told).read_text()))
     side = importlib.import_module(SIDE_MODULES[spec.side])
     result = side.run_job(
-        spec.job, spec.rows, spec.precision, spec.steps, spec.warmup, model=spec.model, options=dict(spec.options)
+        spec.job,
+        spec.rows,
+        spec.precision,
+        spec.steps,
+        spec.warmup,
+        model=spec.model,
+        options=dict(spec.options),
     )
     Path(answer).write_text(json.dumps(to_json(result)))
 

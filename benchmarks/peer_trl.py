@@ -1,12 +1,13 @@
-"""TRL's side: `DPOTrainer` and `SFTTrainer` as a user would run them, as they come and as fast as they go on a CPU.
+"""TRL's side: `DPOTrainer` and `SFTTrainer` as they come, and as fast as they go on a CPU.
 
-"default" keeps every default of TRL 1.16 (gradient checkpointing on, the reference recomputed in each step, padding);
-"best" is the fastest combination of its own options found by `python -m benchmarks.peer_trl` (see README.md there for what was
-tried). Both get conversational rows in the file's order. Knows nothing of Heedful.
+"default" keeps every default of TRL 1.16 (gradient checkpointing on, the reference recomputed in each step,
+padding); "best" is the fastest combination of its own options (README.md says what was tried). Both get
+conversational rows in the file's order. Knows nothing of Heedful.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import time
@@ -94,7 +95,7 @@ def run_job(
 
 
 def _arguments(kind: str, folder: str, precision: str, max_steps: int, chosen: Mapping[str, Any]) -> Any:
-    """TRL's defaults but for what both sides share: batch, length, learning rate, precision, order, nothing saved."""
+    """TRL's defaults, but for what both sides share: batch, length, learning rate, precision, order."""
     from trl import DPOConfig, SFTConfig
 
     shared: dict[str, Any] = {
@@ -116,7 +117,9 @@ def _arguments(kind: str, folder: str, precision: str, max_steps: int, chosen: M
     return SFTConfig(**{**shared, **chosen})
 
 
-def _trainer(kind: str, network: Any, tokenizer: Any, data: Any, arguments: Any, reference: list[float]) -> Any:
+def _trainer(
+    kind: str, network: Any, tokenizer: Any, data: Any, arguments: Any, reference: list[float]
+) -> Any:
     """The trainer; `reference` gains the seconds of a reference pass made while it is built."""
     from peft import LoraConfig
     from trl import DPOTrainer, SFTTrainer
@@ -129,7 +132,11 @@ def _trainer(kind: str, network: Any, tokenizer: Any, data: Any, arguments: Any,
             return data
 
     lora = LoraConfig(
-        r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=LORA_RANK,
+        lora_alpha=LORA_ALPHA,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )
     return (TimedDPOTrainer if kind == "dpo" else SFTTrainer)(
         model=network, args=arguments, train_dataset=data, processing_class=tokenizer, peft_config=lora
@@ -161,7 +168,7 @@ def _watch(trainer: Any, accumulation: int) -> Callable[[], list[Step]]:
 
     def steps() -> list[Step]:
         found = []
-        for index, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
+        for index, (start, end) in enumerate(itertools.pairwise(ends)):
             part = batches[index * accumulation : (index + 1) * accumulation]
             found.append(Step(end - start, sum(rows for rows, _ in part), sum(tokens for _, tokens in part)))
         return found

@@ -1,8 +1,9 @@
 """The rows both sides learn from: the same pairs, in the same order, with the same tokens.
 
-Truncation is where two libraries quietly do different work: one cuts the prompt, the other the response, a third drops
-the row. So rows are cut here, in text, before either side sees them: a response loses its end until it fits, a prompt
-that leaves too little room is left out, and nothing is left for either side to truncate.
+Truncation is where two libraries quietly do different work: one cuts the prompt, the other the response, a
+third drops the row. So rows are cut here, in text, before either side sees them: a response loses its end
+until it fits, a prompt that leaves too little room is left out, and nothing is left for either side to
+truncate.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def prepare(source: Path, target: Path, *, count: int, tokenizer: Any, max_lengt
 
 
 def fit(pair: Preference, tokenizer: Any, max_length: int) -> Preference | None:
-    """The pair with each response cut to fit `max_length` tokens with its prompt; None where that leaves nothing."""
+    """The pair with each response cut to fit `max_length` with its prompt; None where that leaves nothing."""
     if _length(tokenizer, pair.prompt) > max_length - LEAST_RESPONSE_TOKENS:
         return None
     sides = [_fit_response(pair.prompt, side, tokenizer, max_length) for side in (pair.chosen, pair.rejected)]

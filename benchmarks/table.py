@@ -1,7 +1,7 @@
 """`python -m benchmarks.table README.md`: put the latest measured figures between a page's two markers.
 
-Numbers in a README are never typed: they come from `benchmarks/results/*.json`, the newest file of each machine and
-precision. Knows result files and Markdown; measures nothing.
+Numbers in a README are never typed: they come from `benchmarks/results/*.json`, the newest file of each
+machine and precision. Knows result files and Markdown; measures nothing.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ def _section(report: Mapping[str, Any]) -> str:
     versions = machine["versions"]
     lines = [
         f"{where}, {report['precision']} (matrix product {peak:.0f} GFLOP/s), {settings['model']}, "
-        f"LoRA r={settings['lora_rank']}, batch {settings['batch_size']}, max length {settings['max_length']}, "
-        f"torch {versions['torch']}, TRL {versions['trl']}; measured {report['date']}.",
+        f"LoRA r={settings['lora_rank']}, batch {settings['batch_size']}, "
+        f"max length {settings['max_length']}, torch {versions['torch']}, TRL {versions['trl']}; "
+        f"measured {report['date']}.",
         "",
         "| job | TRL | Heedful | speed | TRL peak memory | Heedful peak memory | memory |",
         "| --- | --- | --- | --- | --- | --- | --- |",

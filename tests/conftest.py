@@ -1,7 +1,7 @@
 """What every test stands on: a quiet, offline, single-threaded process with a model cache of its own.
 
-Tests marked `slow` are the exception: they use the real default model, so they see the user's own cache, where it is
-converted once and stays. Tiny models are built by `tests/tiny.py`.
+Tests marked `slow` are the exception: they use the real default model, so they see the user's own cache,
+where it is converted once and stays. Tiny models are built by `tests/tiny.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 CACHE_VARIABLE = "HEEDFUL_CACHE"
 
-# Before anything imports torch, matplotlib or a tokenizer: they read these once. Reading them costs nothing, while
-# `torch.set_num_threads` here would make every test of plain records pay for importing torch.
+# Before anything imports torch, matplotlib or a tokenizer, which read these once. `torch.set_num_threads`
+# would do for threads too, but every test of plain records would pay for importing torch.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -45,7 +45,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of published data sets beside the checkout; tests that want it are skipped where it is absent."""
+    """The folder of published data sets beside the checkout; where it is absent, the test is skipped."""
     folder = CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the published data sets of ../shared/data are not beside this checkout")

@@ -1,1 +1,44 @@
-"""Heedful teaches a language model what people prefer."""
+"""Heedful teaches a language model what people prefer.
+
+    pairs = heedful.read("pairs.jsonl")
+    backbone = heedful.load("smollm2-135m")
+    run = heedful.train.dpo(backbone, pairs, beta=0.1, output="runs/first")
+
+Names are loaded when first used: reading data must not cost the import of torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "Demonstration": "heedful.records",
+    "Feedback": "heedful.records",
+    "HeedfulError": "heedful.errors",
+    "Message": "heedful.records",
+    "Preference": "heedful.records",
+    "Ranking": "heedful.records",
+    "Rating": "heedful.records",
+    "evaluate": "heedful.pipeline",
+    "load": "heedful.models.loading",
+    "read": "heedful.formats",
+    "sample": "heedful.models.sampler",
+    "train": "",
+    "write": "heedful.formats",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "train":
+        return importlib.import_module("heedful.train")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'heedful' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

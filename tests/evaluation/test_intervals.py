@@ -78,7 +78,7 @@ def test_bootstrap_refuses_labels_that_do_not_match() -> None:
 
 
 def test_difference_gives_the_numbers_newcombe_published() -> None:
-    """Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10: 56/70 - 48/80."""
+    """Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10."""
     interval = difference(56 / 70, wilson(56, 70), 48 / 80, wilson(48, 80))
     assert interval == pytest.approx((0.0524, 0.3339), abs=5e-5)
 

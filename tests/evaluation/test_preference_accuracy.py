@@ -14,8 +14,9 @@ from heedful.evaluation.preference_accuracy import (
 )
 
 #                       won    lost   tie    won by length only
-POLICY = PairScores([-8.0, -20.0, -10.0, -30.0], [-12.0, -10.0, -12.0, -31.0], [4, 4, 5, 10], [4, 4, 6, 10])
-REFERENCE = PairScores([-10.0, -15.0, -9.0, -32.0], [-11.0, -12.0, -11.0, -31.0], [4, 4, 5, 10], [4, 4, 6, 10])
+LENGTHS = ([4, 4, 5, 10], [4, 4, 6, 10])
+POLICY = PairScores([-8.0, -20.0, -10.0, -30.0], [-12.0, -10.0, -12.0, -31.0], *LENGTHS)
+REFERENCE = PairScores([-10.0, -15.0, -9.0, -32.0], [-11.0, -12.0, -11.0, -31.0], *LENGTHS)
 
 
 def test_implicit_reward_compares_how_far_each_side_moved() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tests import tiny
 
+from heedful.errors import ModelError
 from heedful.models.backbone import Backbone, Role
-from heedful.models.probe import probe
 from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
 
@@ -96,13 +96,11 @@ def test_a_recurrent_model_falls_back_to_padding_and_says_so(caplog: pytest.LogC
 
 
 def test_probe_notices_a_head_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    from heedful.errors import ModelError
-
     backbone = tiny.backbone("llama")
     plain = type(backbone.model.lm_head).forward
     monkeypatch.setattr(backbone.model.lm_head, "forward", lambda x: plain(backbone.model.lm_head, x) * 1.5)
     with pytest.raises(ModelError, match="LM head"):
-        probe(backbone)
+        _ = backbone.compatibility
 
 
 def test_responses_do_not_see_each_other() -> None:

@@ -54,7 +54,7 @@ def test_dpo_of_an_untrained_policy_is_log_two_and_its_accuracy_zero() -> None:
 
 @pytest.mark.parametrize("beta", [0.01, 0.1, 1.0])
 def test_dpo_is_the_bradley_terry_likelihood_of_probability_ratios(beta: float) -> None:
-    """The other route: p = r_w^β / (r_w^β + r_l^β) with ratios r = π/π_ref as plain numbers, no logsigmoid."""
+    """The other route: p = r_w^β / (r_w^β + r_l^β) with ratios r = π/π_ref as plain numbers."""
     pc, pr, rc, rr = random_logps()
     won = (torch.exp(pc) / torch.exp(rc)) ** beta
     lost = (torch.exp(pr) / torch.exp(rr)) ** beta
@@ -70,7 +70,8 @@ def test_dpo_gradient_is_the_papers() -> None:
     losses, metrics = dpo(pc, pr, rc, rr, beta=0.3)
     losses.sum().backward()
     factor = 0.3 / (1 + torch.exp(metrics["rewards/chosen"] - metrics["rewards/rejected"]))
-    assert pc.grad is not None and pr.grad is not None
+    assert pc.grad is not None
+    assert pr.grad is not None
     assert_close(pc.grad, -factor)
     assert_close(pr.grad, factor)
 
@@ -188,7 +189,8 @@ def test_extreme_log_ratios_stay_finite(objective: partial, extreme: float) -> N
     losses, metrics = objective(chosen, -chosen.detach(), zero, zero)
     losses.sum().backward()
     assert torch.isfinite(losses).all()
-    assert chosen.grad is not None and torch.isfinite(chosen.grad).all()
+    assert chosen.grad is not None
+    assert torch.isfinite(chosen.grad).all()
     assert all(torch.isfinite(value).all() for value in metrics.values())
     assert metrics["rewards/accuracy"].tolist() == [float(extreme > 0)] * PAIRS
 

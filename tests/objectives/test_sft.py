@@ -22,8 +22,9 @@ def test_summed_losses_over_summed_weights_is_torch_cross_entropy() -> None:
     logits, targets = torch.randn(7, 11, dtype=torch.float64), torch.randint(11, (7,))
     weights = torch.rand(7, dtype=torch.float64)
     losses, _ = sft(logits.log_softmax(-1)[torch.arange(7), targets], weights)
-    expected = (torch.nn.functional.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
-    assert losses.sum() / weights.sum() == pytest.approx(float(expected), abs=1e-12)
+    each = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+    expected = (each * weights).sum() / weights.sum()
+    assert float(losses.sum() / weights.sum()) == pytest.approx(float(expected), abs=1e-12)
 
 
 def test_gradient_is_minus_the_weight() -> None:
@@ -36,7 +37,8 @@ def test_gradient_is_minus_the_weight() -> None:
 
 
 def test_low_precision_comes_out_as_float32() -> None:
-    losses, metrics = sft(torch.tensor([-0.5], dtype=torch.bfloat16), torch.tensor([3.0], dtype=torch.bfloat16))
+    logps, weights = torch.tensor([[-0.5], [3.0]], dtype=torch.bfloat16)
+    losses, metrics = sft(logps, weights)
     assert losses.dtype == metrics["nll"].dtype == torch.float32
     assert losses.tolist() == [1.5]
 

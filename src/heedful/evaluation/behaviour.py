@@ -15,23 +15,24 @@ from heedful.errors import DataError
 from heedful.evaluation.intervals import Interval, bootstrap, wilson
 from heedful.records import Messages
 
-# An answer has a preamble when it opens with one of these, after quotes, asterisks and spaces. They are openings that
-# say nothing about the question: applause, willingness, self-introduction, restating the topic, hedging. Each must be
-# an opening in its own right: "Sure!" is one, "Sure-footed hikers" and "Of course records" are none.
-_STOP = r"(?=\s*(?:[!,.:;\u2013\u2014-](?:[\s*_\"]|$)|$))"  # one word counts only before a pause: "Sure!", "Well, "
+# An answer has a preamble when it opens with one of these, after quotes, asterisks and spaces. They are the
+# openings that say nothing about the question: applause, willingness, self-introduction, restating the topic,
+# hedging. A single word counts only before a pause: "Sure!" is a preamble, "Sure-footed hikers" is none.
+_STOP = r"(?=\s*(?:[!,.:;\u2013\u2014-](?:[\s*_\"]|$)|$))"
 PREAMBLES: tuple[str, ...] = (
     rf"(?:sure(?: thing)?|certainly|absolutely|of course|definitely|okay|ok|alright|great|well|ah){_STOP}",
     rf"(?:hello|hi|hey)(?: there)?{_STOP}",
-    r"(?:sure|certainly|absolutely|of course|ok|okay|hello|hi)[!,.]? (?:i|i'd|i'll|i can|here|let me|let's|there)\b",
+    r"(?:sure|certainly|absolutely|of course|okay|ok|hello)[!,.]? (?:i|i'd|i'll|here|let me|let's|there)\b",
     r"(?:what an? |that's an? |that is an? |this is an? |it's an? )?(?:such an? )?(?:\w+ly )?"
-    r"(?:great|good|excellent|interesting|important|fantastic|wonderful|fascinating|thoughtful|common|tricky) "
-    r"(?:and \w+ )?(?:question|topic|point)\b(?! marks?)",
+    r"(?:great|good|excellent|interesting|important|fantastic|wonderful|fascinating|thoughtful|common|tricky)"
+    r" (?:and \w+ )?(?:question|topic|point)\b(?! marks?)",
     r"(?:thank you|thanks)(?: so much| very much)? for (?:asking|sharing|reaching out|bringing|"
     r"(?:your|the|this|that|such an?)(?: \w+)? question)\b",
     r"(?:how|what an?) (?:lovely|exciting|wonderful|nice|great|delightful|frustrating|thoughtful)\b",
     r"i (?:completely |totally |fully |can )?(?:understand|see|hear) (?:how|that|why|your|you)\b",
     r"(?:oh no|oh dear)\b",
-    r"i(?:'d| would| am|'m)(?: be)?(?: more than| very)? (?:happy|glad|delighted|pleased) to\b",
+    r"i(?:'d| would| am|'m)(?: be)?(?: more than| very| so)? (?:happy|glad|delighted|pleased) "
+    r"(?:to|you asked)\b",
     r"i(?:'m| am) (?:so |very |really )?(?:sorry to hear|here to help)\b",
     r"i(?:'m| am) (?:just )?an? (?:ai|artificial intelligence|language model|assistant)\b",
     r"as an? (?:ai|artificial intelligence|(?:large )?language model|assistant)\b",
@@ -97,14 +98,15 @@ class Behaviour:
 
 
 def has_preamble(text: str) -> bool:
-    """Whether an answer opens by stalling, applauding, hedging or restating instead of answering (`PREAMBLES`)."""
+    """Whether an answer opens with one of `PREAMBLES` instead of answering."""
     return _OPENING.match(text.replace("\u2019", "'")) is not None
 
 
 def measure(answers: Sequence[Answer], seed: int = 0) -> Behaviour:
     """Summarise the answers of one model.
 
-    Several answers to one prompt are not independent: words are resampled by prompt, and a share's interval is that of
+    Several answers to one prompt are not independent: words are resampled by prompt, and a share's interval
+        is that of
     as many trials as there are prompts, which errs on the wide side.
 
     Args:

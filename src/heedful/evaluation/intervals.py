@@ -1,4 +1,4 @@
-"""How sure a number is: Wilson's interval for shares, a seeded bootstrap for the rest, and the interval of a difference.
+"""How sure a number is: Wilson's interval for shares, a seeded bootstrap for the rest, and of a difference.
 
 Pure numpy. Knows nothing of models, records or reports.
 """
@@ -52,7 +52,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> Interval:
-    """Percentile bootstrap interval of `statistic(values)` (Efron 1979). The same seed gives the same interval.
+    """Percentile bootstrap interval of `statistic(values)` (Efron 1979); the same seed gives the same one.
 
     Args:
         values: one number per observation, `[n]`.
@@ -64,7 +64,8 @@ def bootstrap(
         level: the interval's coverage.
 
     Returns:
-        (low, high), or (nan, nan) with fewer than two groups: one observation says nothing about its own spread.
+        (low, high), or (nan, nan) with fewer than two groups: one observation says nothing about its own
+        spread.
 
     Raises:
         ValueError: `values` is not one-dimensional or does not match `groups`.
@@ -93,11 +94,13 @@ def bootstrap(
 def difference(value: float, interval: Interval, baseline: float, baseline_interval: Interval) -> Interval:
     """The interval of `value - baseline` from the two numbers' own intervals ("square and add").
 
-    Newcombe 1998, method 10, for shares with Wilson intervals; Zou and Donner 2008 for other numbers. Takes the two to
-    be independent: where both were measured on the same prompts it errs on the wide side, towards "no difference".
+    Newcombe 1998, method 10, for shares with Wilson intervals; Zou and Donner 2008 for other numbers. Takes
+    the two to be independent: where both were measured on the same prompts it mostly errs on the wide side,
+    towards "no difference".
 
     Returns:
-        (low, high); the difference is clear where both lie on one side of 0. (nan, nan) where an interval is unknown.
+        (low, high); the difference is clear where both lie on one side of 0. (nan, nan) where an interval is
+        unknown.
     """
     (low, high), (baseline_low, baseline_high) = interval, baseline_interval
     change = value - baseline

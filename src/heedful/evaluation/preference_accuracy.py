@@ -1,8 +1,8 @@
 """Does a model prefer what people prefer: shares of pairs in which chosen scores above rejected.
 
-Takes the summed log-probabilities that somebody else has computed; numpy only. A tie counts as wrong everywhere
-(as RewardBench has it), so a model that cannot tell two answers apart earns nothing. Length rulers stand beside: an
-accuracy that "the shorter one wins" reaches too says little about taste.
+Takes the summed log-probabilities that somebody else has computed; numpy only. A tie counts as wrong
+everywhere (as RewardBench has it), so a model that cannot tell two answers apart earns nothing. Length rulers
+stand beside: an accuracy that "the shorter one wins" reaches too says little about taste.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class PairScores:
             if value.ndim != 1 or value.shape != np.shape(self.chosen):
                 raise ValueError(f"{name} must be [n] like chosen, not {list(value.shape)}")
             if not np.isfinite(value).all():
-                raise DataError(f"{name} of pair {int(np.argmin(np.isfinite(value)))} is not a finite number.")
+                pair = int(np.argmin(np.isfinite(value)))
+                raise DataError(f"{name} of pair {pair} is not a finite number.")
             object.__setattr__(self, name, value)
         if (self.chosen_tokens < 1).any() or (self.rejected_tokens < 1).any():
             raise DataError("A response has no tokens.")
@@ -66,7 +67,7 @@ class Accuracy:
 
 
 def implicit_reward(policy: PairScores, reference: PairScores) -> Accuracy:
-    """Share of pairs with `log π/π_ref` higher for chosen than for rejected (Rafailov et al. 2023, section 5).
+    """Share of pairs with `log π/π_ref` higher for chosen than for rejected (Rafailov et al. 2023, sec. 5).
 
     The implicit reward is β times that; β > 0 changes no order and is left out.
 
@@ -80,7 +81,7 @@ def implicit_reward(policy: PairScores, reference: PairScores) -> Accuracy:
 
 
 def per_token(scores: PairScores) -> Accuracy:
-    """Share of pairs in which one model, without a reference, finds chosen likelier per token than rejected."""
+    """Share of pairs in which one model, without a reference, finds chosen likelier per token."""
     return _share_above(scores.chosen / scores.chosen_tokens, scores.rejected / scores.rejected_tokens)
 
 

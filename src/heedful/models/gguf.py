@@ -1,8 +1,8 @@
-"""GGUF files made into transformers folders: safetensors in bfloat16, tokenizer, chat template, generation config.
+"""GGUF files made into transformers folders: bfloat16 safetensors, tokenizer, template, generation config.
 
-A folder appears whole or not at all: it is built beside, synced and renamed, and a process that loses the race uses
-the winner's. Repairs what transformers leaves out when it builds a tokenizer from GGUF metadata. Knows nothing of the
-catalog or of where caches live.
+A folder appears whole or not at all: it is built beside, synced and renamed, and a process that loses the
+race uses the winner's. Repairs what transformers leaves out when it builds a tokenizer from GGUF metadata.
+Knows nothing of the catalog or of where caches live.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MAGIC = b"GGUF"
 PART = ".part"
 ABANDONED_SECONDS = 24 * 3600.0
 
-# llama.cpp names the way text is cut before merging `tokenizer.ggml.pre`. These cut out every digit first, then
-# split like GPT-2; transformers knows none of them and would only split like GPT-2.
+# The ways to cut text before merging, as llama.cpp names them in `tokenizer.ggml.pre`. These cut out every
+# digit first and then split like GPT-2; transformers knows none of them and would only split like GPT-2.
 DIGITS_FIRST = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"})
 # These split like GPT-2 and nothing else, which is what transformers does with a name it does not know.
 LIKE_GPT2 = frozenset({"gpt-2", "mpt", "olmo", "jais", "trillion", "granite-docling", "phi-2"})
@@ -39,21 +39,12 @@ def convert(file: Path, folder: Path) -> Path:
     """Convert `file` into `folder` unless that was done before; returns `folder`, always complete.
 
     Raises:
-        ModelError: `file` is no GGUF file, of an architecture transformers cannot convert, or the disk refuses.
+        ModelError: `file` is no GGUF file or none that transformers can convert, or the disk refuses.
     """
     if is_converted(folder):
         return folder
     _check_magic(file)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=PART, dir=folder.parent))
-    except OSError as error:
-        raise ModelError(
-            f"cannot write there: {error.strerror or error}.",
-            where=str(folder.parent),
-            mend="Set HEEDFUL_CACHE to a folder that can be written.",
-        ) from error
+    part = scratch_beside(folder)
     try:
         _build(file, part)
         _write_record(file, part)
@@ -80,6 +71,26 @@ def is_converted(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(record, dict) and record.get("conversion") == CONVERSION
+
+
+def scratch_beside(folder: Path) -> Path:
+    """A new empty folder beside `folder`; whoever asks removes it, or a later call does after a day.
+
+    Raises:
+        ModelError: nothing can be written there.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for part in folder.parent.glob(f".{folder.name}-*{PART}"):
+            if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(part, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=PART, dir=folder.parent))
+    except OSError as error:
+        raise ModelError(
+            f"cannot write there: {error.strerror or error}.",
+            where=str(folder.parent),
+            mend="Set HEEDFUL_CACHE to a folder that can be written.",
+        ) from error
 
 
 def fingerprint(file: Path) -> str:
@@ -125,7 +136,7 @@ def _build(file: Path, folder: Path) -> None:
 def repair_tokenizer(tokenizer: Any, kind: str | None, splitting: str | None) -> None:
     """Cut text as the model was trained to see it.
 
-    Without this, SmolLM2 reads the blank line before "1." as two newlines instead of the one token it learned.
+    Without this, SmolLM2 reads the blank line before "1." as two tokens instead of the one it learned.
 
     Args:
         tokenizer: a fast tokenizer as transformers built it; changed in place.
@@ -146,17 +157,17 @@ def repair_tokenizer(tokenizer: Any, kind: str | None, splitting: str | None) ->
         )
     elif splitting not in LIKE_GPT2 and isinstance(backend.pre_tokenizer, pre_tokenizers.ByteLevel):
         log.warning(
-            "The file's way of splitting text, %r, is not known here: text is split like GPT-2's, and tokens may "
+            "The file's way of splitting text, %r, is not known here. Text is split like GPT-2's; tokens may "
             "differ from those the model was trained on. Prefer the model's own transformers folder.",
             splitting,
         )
 
 
 def _metadata(file: Path, *keys: str) -> dict[str, Any]:
-    from gguf import GGUFReader
+    from transformers.integrations.gguf import read_gguf_metadata
 
-    fields = GGUFReader(str(file)).fields
-    return {key: fields[key].contents() for key in keys if key in fields}
+    metadata, _ = read_gguf_metadata(str(file))
+    return {key: metadata[key] for key in keys if key in metadata}
 
 
 def _ends(eos: int | list[int] | None, end_of_turn: int | None) -> int | list[int] | None:
@@ -168,7 +179,12 @@ def _ends(eos: int | list[int] | None, end_of_turn: int | None) -> int | list[in
 
 
 def _write_record(file: Path, folder: Path) -> None:
-    record = {"conversion": CONVERSION, "file": file.name, "bytes": file.stat().st_size, "sha256": fingerprint(file)}
+    record = {
+        "conversion": CONVERSION,
+        "file": file.name,
+        "bytes": file.stat().st_size,
+        "sha256": fingerprint(file),
+    }
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
@@ -188,7 +204,7 @@ def _sync(folder: Path) -> None:
 
 
 def _move_into_place(part: Path, folder: Path) -> None:
-    """Rename `part` to `folder`; where another process was faster its folder stays, where an old one stands it goes."""
+    """Rename `part` to `folder`; a faster process's folder stays, one of an older kind of conversion goes."""
     try:
         os.rename(part, folder)
         return
@@ -197,7 +213,7 @@ def _move_into_place(part: Path, folder: Path) -> None:
             return
         if not folder.is_dir():
             raise
-    outdated = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=PART, dir=folder.parent))
+    outdated = scratch_beside(folder)
     try:
         os.rename(folder, outdated / folder.name)
         os.rename(part, folder)
@@ -206,10 +222,3 @@ def _move_into_place(part: Path, folder: Path) -> None:
             raise
     finally:
         shutil.rmtree(outdated, ignore_errors=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed conversions of this folder left behind a day ago or earlier."""
-    for part in folder.parent.glob(f".{folder.name}-*{PART}"):
-        if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(part, ignore_errors=True)

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from heedful.errors import ModelError
+from heedful.models.forward import hidden_states
+from heedful.models.logprobs import Head, token_logprobs
 from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
-
-if TYPE_CHECKING:
-    from heedful.models.backbone import Backbone
 
 logger = logging.getLogger(__name__)
 
@@ -35,33 +34,41 @@ class Compatibility:
     reason: str = ""
 
 
-def probe(backbone: Backbone) -> Compatibility:
+def probe(model: PreTrainedModel, head: Head, *, pad_id: int, compute_dtype: torch.dtype, name: str) -> Compatibility:
     """Compare the packed path with the padded one, and our head with the model's own.
 
     Raises:
         ModelError: the model's logits are not the head we know; its log-probs would be wrong.
     """
-    from heedful.models.backbone import hidden_states
+    packed = _probe_pack(model).to(model.device)
+    tolerance = _TOLERANCE.get(compute_dtype, _LOW_PRECISION_TOLERANCE)
 
-    packed = _probe_pack(backbone).to(backbone.device)
+    def states(padded: bool) -> Tensor:
+        return hidden_states(model, packed, padded=padded, pad_id=pad_id, compute_dtype=compute_dtype)
+
     with torch.no_grad():
-        padded = hidden_states(backbone, "policy", packed, padded=True)
-        _check_head(backbone, packed, padded)
+        expected = states(padded=True)
+        if _distance(token_logprobs(expected, packed.target_ids, head), _own_logprobs(model, packed, pad_id)) > tolerance:
+            raise ModelError(
+                f"the LM head of {type(model).__name__} computes something other than h·Wᵀ with a scale or a cap.",
+                where=name,
+                mend="Please report the architecture; until then use another model.",
+            )
         try:
-            difference = _distance(hidden_states(backbone, "policy", packed, padded=False), padded)
+            difference = _distance(states(padded=False), expected)
         except Exception as error:  # whatever a model's own code raises here, it does not take packed rows
             result = Compatibility(False, f"{type(error).__name__}: {error}")
         else:
-            close = difference <= _tolerance(backbone.compute_dtype)
+            close = difference <= tolerance
             result = Compatibility(close, "" if close else f"hidden states differ by {difference:.1e}")
     if not result.packs:
         logger.warning("This model does not take packed rows (%s); rows are padded instead.", result.reason)
     return result
 
 
-def _probe_pack(backbone: Backbone) -> Packed:
+def _probe_pack(model: PreTrainedModel) -> Packed:
     """Two small pairs in one row, token ids spread over the vocabulary."""
-    vocabulary = backbone.model.get_input_embeddings().weight.shape[0]
+    vocabulary = model.get_input_embeddings().weight.shape[0]
 
     def ids(start: int, count: int) -> list[int]:
         return [(start + 37 * i) % vocabulary for i in range(count)]
@@ -70,25 +77,13 @@ def _probe_pack(backbone: Backbone) -> Packed:
     return pack(rows, 10_000)[0]
 
 
-def _check_head(backbone: Backbone, packed: Packed, hidden: Tensor) -> None:
-    from heedful.models.logprobs import token_logprobs
-
-    ours = token_logprobs(hidden, packed.target_ids, backbone.head())
-    rows = packed.to_padded(backbone.pad_id)
-    logits = backbone.model(input_ids=rows.input_ids, attention_mask=rows.attention_mask).logits
-    theirs = logits.flatten(0, 1)[rows.target_index].float().log_softmax(-1)
-    theirs = theirs.gather(1, packed.target_ids[:, None])[:, 0]
-    if _distance(ours, theirs) > _tolerance(backbone.compute_dtype):
-        raise ModelError(
-            f"the LM head of {type(backbone.model).__name__} computes something other than h·Wᵀ with a scale or a cap.",
-            where=backbone.name,
-            mend="Please report the architecture; until then use another model.",
-        )
+def _own_logprobs(model: PreTrainedModel, packed: Packed, pad_id: int) -> Tensor:
+    """The targets' log-probs from the model's own full logits."""
+    rows = packed.to_padded(pad_id)
+    logits = model(input_ids=rows.input_ids, attention_mask=rows.attention_mask).logits
+    logps: Tensor = logits.flatten(0, 1)[rows.target_index].float().log_softmax(-1)
+    return logps.gather(1, packed.target_ids[:, None])[:, 0]
 
 
 def _distance(a: Tensor, b: Tensor) -> float:
     return float((a.float() - b.float()).abs().max() / b.float().abs().max().clamp(min=1e-6))
-
-
-def _tolerance(dtype: torch.dtype) -> float:
-    return _TOLERANCE.get(dtype, _LOW_PRECISION_TOLERANCE)

@@ -1,8 +1,8 @@
 """Losses that learn from pairs: DPO, its conservative form, and IPO.
 
-All share one call signature, so that choosing one is a look-up in `PREFERENCE`. Inputs are the log-probabilities of
-whole responses under the policy and the frozen reference; maths is done in float32 or better whatever comes in. Knows
-nothing of how log-probabilities are computed or how losses are averaged.
+All share one call signature, so that choosing one is a look-up in `PREFERENCE`. Inputs are the
+log-probabilities of whole responses under the policy and the frozen reference; maths is done in float32 or
+better whatever comes in. Knows nothing of how log-probabilities are computed or how losses are averaged.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def dpo(
     """Direct preference optimisation, `-log σ(β h)` (Rafailov et al. 2023, eq. 7).
 
     `h = log π(chosen)/π_ref(chosen) - log π(rejected)/π_ref(rejected)`, over whole responses. With
-    `label_smoothing = ε > 0` this is conservative DPO, `-(1 - ε) log σ(β h) - ε log σ(-β h)`, for labels of which a
-    share ε is flipped (Mitchell, "A note on DPO with noisy preferences", 2023, eq. 3); its minimum lies at
-    `σ(β h) = 1 - ε` instead of at infinity.
+    `label_smoothing = ε > 0` this is conservative DPO, `-(1 - ε) log σ(β h) - ε log σ(-β h)`, for labels of
+    which a share ε is flipped (Mitchell, "A note on DPO with noisy preferences", 2023, eq. 3); its minimum
+    lies at `σ(β h) = 1 - ε` instead of at infinity.
 
     Args:
         policy_chosen: summed log-probability of each chosen response under the policy, `[pairs]`, nats.
@@ -60,7 +60,8 @@ def dpo(
         reference_rejected: the same of the rejected responses under the reference, `[pairs]`, nats.
         beta: strength of the pull towards the reference, greater than 0, without unit.
         label_smoothing: assumed share of flipped labels ε, in [0, 0.5).
-        chosen_tokens: not used, DPO reads whole responses; here because all preference losses are called alike.
+        chosen_tokens: not used, DPO reads whole responses; here because all preference losses are called
+            alike.
         rejected_tokens: not used, likewise.
         weights: what each pair counts, `[pairs]`. None counts all alike.
 
@@ -98,10 +99,11 @@ def ipo(
 ) -> tuple[Tensor, Metrics]:
     """Identity preference optimisation, `(h - 1 / (2 β))²` (Azar et al. 2023, eq. 17; β is the paper's τ).
 
-    `h` is DPO's. The paper writes it over whole responses, so that one target `1 / (2 β)` holds for an answer of five
-    words and one of five hundred. On its authors' advice TRL averages each log-ratio over its response's tokens
-    instead. Give `chosen_tokens` and `rejected_tokens` for the average, leave both out for the paper's sums. Averaged,
-    `h` is in nats per token, where the same target pushes far harder: β wants to be larger than with sums.
+    `h` is DPO's. The paper writes it over whole responses, so that one target `1 / (2 β)` holds for an answer
+    of five words and one of five hundred. On its authors' advice TRL averages each log-ratio over its
+    response's tokens instead. Give `chosen_tokens` and `rejected_tokens` for the average, leave both out for
+    the paper's sums. Averaged, `h` is in nats per token, where the same target pushes far harder: β wants to
+    be larger than with sums.
 
     Args:
         policy_chosen: summed log-probability of each chosen response under the policy, `[pairs]`, nats.
@@ -110,17 +112,19 @@ def ipo(
         reference_rejected: the same of the rejected responses under the reference, `[pairs]`, nats.
         beta: strength of the pull towards the reference τ, greater than 0, in 1/nats.
         label_smoothing: must be 0; IPO is bounded without it.
-        chosen_tokens: tokens of each chosen response, `[pairs]`, at least 1; given with `rejected_tokens` or not at all.
+        chosen_tokens: tokens of each chosen response, `[pairs]`, at least 1; given with `rejected_tokens` or
+            not at all.
         rejected_tokens: tokens of each rejected response, `[pairs]`.
         weights: what each pair counts, `[pairs]`. None counts all alike.
 
     Returns:
         losses: `[pairs]`, nats² (per token² where averaged), weighted, not averaged over pairs.
-        metrics: each `[pairs]`, without weights or gradient; see `_metrics`. Rewards follow the log-ratios the loss
-            saw, per token or summed; the `moved` ones are summed always.
+        metrics: each `[pairs]`, without weights or gradient; see `_metrics`. Rewards follow the log-ratios
+            the loss saw, per token or summed; the `moved` ones are summed always.
 
     Raises:
-        ValueError: shapes differ, only one token count is given, or `beta` or `label_smoothing` is out of range.
+        ValueError: shapes differ, only one token count is given, or `beta` or `label_smoothing` is out of
+            range.
     """
     inputs = (policy_chosen, policy_rejected, reference_chosen, reference_rejected)
     _check(*inputs, weights, chosen_tokens, rejected_tokens, beta=beta)
@@ -153,9 +157,10 @@ def _weighted(losses: Tensor, weights: Tensor | None) -> Tensor:
 def _metrics(chosen: Tensor, rejected: Tensor, chosen_moved: Tensor, rejected_moved: Tensor) -> Metrics:
     """What every preference loss reports, one value per pair, detached.
 
-    `rewards/chosen` and `rewards/rejected` are the implicit rewards `β log π/π_ref`, `rewards/margin` their difference,
-    `rewards/accuracy` is 1 where chosen is strictly higher and 0 else (a tie is wrong), `logps/*_moved` is
-    `log π - log π_ref` of the whole response in nats: below 0, the policy finds it less likely than the reference does.
+    `rewards/chosen` and `rewards/rejected` are the implicit rewards `β log π/π_ref`, `rewards/margin` their
+    difference, `rewards/accuracy` is 1 where chosen is strictly higher and 0 else (a tie is wrong),
+    `logps/*_moved` is `log π - log π_ref` of the whole response in nats: below 0, the policy finds it less
+    likely than the reference does.
     """
     chosen, rejected = chosen.detach(), rejected.detach()
     return {

@@ -16,8 +16,8 @@ def sft(logps: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Metrics]:
 
     Args:
         logps: log-probability of each response token, `[tokens]`, nats.
-        weights: what each token counts, `[tokens]`; a record's weight repeated over its tokens. None counts all
-            tokens alike.
+        weights: what each token counts, `[tokens]`; a record's weight repeated over its tokens. None counts
+            all tokens alike.
 
     Returns:
         losses: `[tokens]`, nats, weighted. Divide their sum by the sum of the weights for a mean per token.

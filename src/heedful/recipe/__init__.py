@@ -1,10 +1,10 @@
 """What a run is: a recipe read from YAML and `key=value` overrides, checked before anything heavy is loaded.
 
-`settings` holds the keys, their defaults and ranges; `load` reads files and overrides and turns what does not fit
-into a `RecipeError` with the place and the mend. Knows nothing of data files, models or training.
+`settings` holds the keys, their defaults and ranges; `load` reads files and overrides and turns what does
+not fit into a `RecipeError` with the place and the mend. Knows nothing of data files, models or training.
 """
 
-from heedful.recipe.load import load, to_yaml
+from heedful.recipe.load import from_keywords, load, to_yaml
 from heedful.recipe.settings import (
     DataSettings,
     DPOObjective,
@@ -33,6 +33,7 @@ __all__ = [
     "SFTRecipe",
     "SFTTraining",
     "TrainingSettings",
+    "from_keywords",
     "load",
     "to_yaml",
 ]

@@ -1,7 +1,8 @@
 """The keys of a recipe: one frozen pydantic model per section, with defaults and ranges, and one per stage.
 
-Every default of a run stands here and nowhere else. Values are taken strictly (no "8" for 8, no yes for 1), so that
-a slip in a recipe is found before a model is loaded. Reading files and wording errors is `load`'s work.
+Every default of a run stands here and nowhere else. Values are taken strictly (no "8" for 8, no yes for 1),
+so that a slip in a recipe is found before a model is loaded. Reading files and wording errors is `load`'s
+work.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ class Section(BaseModel):
     """A group of keys: unknown keys are refused, values are strict, nothing changes after reading."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=(), validate_default=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        validate_default=True,
     )
 
 

@@ -19,7 +19,8 @@ class Curve:
     Attributes:
         title: what is plotted.
         y_label: the unit, such as "nats per token".
-        series: name to (x, y) points in order. Points that are not finite are left out of the plot and counted below it.
+        series: name to (x, y) points in order. Points that are not finite are left out of the plot and
+            counted below it.
         x_label: what x counts.
     """
 
@@ -35,7 +36,8 @@ class AccuracyRow:
 
     Attributes:
         label: what is asked, such as "implicit reward".
-        stage: who answers: one of the report's stages, or anything else for a ruler ("shorter wins") that stands beside.
+        stage: who answers: one of the report's stages, or anything else for a ruler ("shorter wins") that
+            stands beside. A ruler is called by its label, or by its stage where several share a label.
         value: the share, 0 to 1.
         low, high: its 95% interval.
         n: pairs.

@@ -1,7 +1,8 @@
 """The report as one HTML file that needs nothing else: no script, no font, no network.
 
-Everything that came from a model, a file or a user is escaped (and a content policy in the page forbids scripts and
-requests should that ever fail). Wording lives in `wording`, drawing in `plots`, looks in `templates/`.
+Everything that came from a model, a file or a user is escaped (and a content policy in the page forbids
+scripts and requests should that ever fail). Wording lives in `wording`, drawing in `plots`, looks in
+`templates/`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ OPEN_ANSWERS = 6  # side-by-side answers shown before "show more"
 def render(data: ReportData) -> str:
     """The whole page. Write it with `encoding="utf-8"`."""
     accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
-    drawable = [curve for curve in data.curves if plots.is_drawable(curve)]
-    curves = [(curve, plots.draw(curve, data.stages, f"plot{i}")) for i, curve in enumerate(drawable)]
+    drawings = [(curve, plots.draw(curve, data.stages, f"plot{i}")) for i, curve in enumerate(data.curves)]
     names = [*data.stages, *(stage for stage in data.behaviour if stage not in data.stages)]
     return (
         _environment()
@@ -36,8 +36,7 @@ def render(data: ReportData) -> str:
             accuracy=accuracy,
             behaviour=behaviour,
             ruler_notes=ruler_notes(accuracy),
-            curves=[(curve, drawing, Markup(drawing.svg)) for curve, drawing in curves],
-            undrawn=[curve.title for curve in data.curves if curve not in drawable],
+            curves=[(curve, drawing, Markup(drawing.svg)) for curve, drawing in drawings],
             stage_colours={name: i % plots.SERIES_COLOURS for i, name in enumerate(names)},
             first_answers=data.side_by_side[:OPEN_ANSWERS],
             more_answers=data.side_by_side[OPEN_ANSWERS:],

@@ -1,13 +1,12 @@
 """Training curves as inline SVG, drawn by matplotlib and coloured by the page.
 
-A plot is drawn in stand-in colours that are then replaced by the page's CSS variables, so that one drawing serves
-light and dark. Text stays text in the page's own font. Knows nothing of what the numbers mean.
+A plot is drawn in stand-in colours that are then replaced by the page's CSS variables, so that one drawing
+serves light and dark. Text stays text in the page's own font. Knows nothing of what the numbers mean.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,10 +58,10 @@ class Drawing:
 
 
 def colours(names: Sequence[str], stages: Sequence[str]) -> dict[str, int]:
-    """A colour for each name: a stage's own where the name is a stage, else the next free one, never the quiet one."""
+    """A colour for each name: a stage's own where the name is a stage, else one that no stage wears."""
     known = {stage.casefold(): i % SERIES_COLOURS for i, stage in enumerate(stages)}
     result = {name: known[name.casefold()] for name in names if name.casefold() in known}
-    free = [i for i in (2, 1, 3, 4, 5) if i not in result.values()] or [2]
+    free = sorted(range(1, SERIES_COLOURS), key=lambda i: (i in result.values(), i in known.values(), i))
     for i, name in enumerate(name for name in names if name not in result):
         result[name] = free[i % len(free)]
     return result
@@ -77,7 +76,9 @@ def draw(curve: Curve, stages: Sequence[str], identity: str) -> Drawing:
         identity: a prefix for the SVG's ids, unique in the page.
     """
     palette = colours(list(curve.series), stages)
-    remarks, legend = [], []
+    remarks: list[str] = []
+    legend: list[LegendEntry] = []
+    windows: dict[int, list[str]] = {}
     with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="tight")
         axes = figure.add_subplot()
@@ -86,11 +87,14 @@ def draw(curve: Curve, stages: Sequence[str], identity: str) -> Drawing:
             if dropped:
                 remarks.append(f"{name}: {dropped} of {len(points)} values are not finite and not shown.")
             if len(x):
+                legend.append(LegendEntry(name, palette[name], f"{y[-1]:.3g}".replace("-", "\u2212")))
                 window = _line(axes, x, y, f"#0000f{palette[name]}")
-                legend.append(LegendEntry(name, palette[name], f"{y[-1]:.3g}"))
-                if window:
-                    remarks.append(f"{name}: thin line every value, bold line the running mean of {window}.")
+                windows.setdefault(window, []).append(name)
         _frame(axes, clean(curve.x_label))
+        for window, names in windows.items():
+            if window:
+                smoothed = f"thin line every value, bold line the running mean of {window}."
+                remarks.append(f"{', '.join(names)}: {smoothed}")
         buffer = io.StringIO()
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return Drawing(_for_page(buffer.getvalue(), identity), tuple(legend), tuple(remarks))
@@ -133,7 +137,7 @@ def _frame(axes: Axes, x_label: str) -> None:
 
 
 def _for_page(svg: str, identity: str) -> str:
-    """Strip what an inline SVG must not bring along, make ids unique, and hand colours and font to the page."""
+    """Strip what an inline SVG must not bring along, make ids unique, hand colours and font to the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
@@ -146,8 +150,3 @@ def _for_page(svg: str, identity: str) -> str:
     box = re.search(r'viewBox="[^"]+"', svg)
     assert box is not None, "matplotlib writes a viewBox"
     return re.sub(r"<svg[^>]*>", f'<svg {box.group()} role="img" aria-hidden="true">', svg, count=1).strip()
-
-
-def is_drawable(curve: Curve) -> bool:
-    """Whether a curve has at least one finite point."""
-    return any(math.isfinite(x) and math.isfinite(y) for points in curve.series.values() for x, y in points)

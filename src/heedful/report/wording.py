@@ -1,7 +1,7 @@
-"""Numbers in words, the same in the page and the terminal: every number with its n and interval, every change judged.
+"""Numbers in words, the same in page and terminal: each number with its n and interval, each change judged.
 
-A change is called clear only where the 95% interval of the difference leaves out zero. Knows nothing of HTML or
-consoles.
+A change is called clear only where the 95% interval of the difference leaves out zero. Knows nothing of HTML
+or consoles.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Better = Literal["up", "down", "neither"]
 Tone = Literal["good", "bad", "plain", "unclear"]
 
 COIN = 0.5
+_RULERS = "Rulers"
 _MINUS = "\u2212"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -44,8 +45,13 @@ class Number:
         return self.low, self.high
 
     @property
+    def bare(self) -> str:
+        """Without "words"."""
+        return percent(self.value) if self.unit == "share" else f"{self.value:.0f}"
+
+    @property
     def text(self) -> str:
-        return percent(self.value) if self.unit == "share" else f"{self.value:.0f} words"
+        return self.bare if self.unit == "share" else f"{self.bare} word{'s' if self.bare != '1' else ''}"
 
     @property
     def interval_text(self) -> str:
@@ -61,12 +67,12 @@ class Number:
 
     @property
     def caption(self) -> str:
-        return f"95% interval {self.interval_text}, n = {self.n_text}"
+        return f"95% {self.interval_text}, n = {self.n_text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a change amounts to: a short headline, its size with an interval, and whether that is good news."""
+    """What a change amounts to: a headline, its size with an interval, and whether that is good news."""
 
     headline: str
     detail: str
@@ -88,14 +94,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One question asked of every stage. `overall` compares the last stage with the first."""
+    """One question asked of every stage.
+
+    `staged` are the rows that are stages, without rulers; `overall` compares the last of them with the first.
+    """
 
     label: str
     explanation: str
     rows: tuple[Row, ...]
+    staged: tuple[Row, ...]
     overall: Verdict | None
-    ruler: bool = False
     headline: bool = True
+
+    @property
+    def ruler(self) -> bool:
+        return not self.staged
 
     @property
     def scale(self) -> float:
@@ -107,15 +120,18 @@ class Group:
 
 
 def percent(share: float) -> str:
-    """"71%"; one decimal more where rounding would claim none or all."""
+    """A share as "71%", with one decimal more where rounding would claim none or all."""
     whole = round(100 * share)
     if whole in (0, 100) and share not in (0, 1):
         return f"{min(max(100 * share, 0.1), 99.9):.1f}%"
     return f"{whole}%"
 
 
-def _signed(value: float, unit: Unit, named: bool = True) -> str:
-    number = round(100 * value if unit == "share" else value)
+def _rounded(value: float, unit: Unit) -> int:
+    return round(100 * value if unit == "share" else value)
+
+
+def _signed(number: int, unit: Unit, named: bool = True) -> str:
     sign = _MINUS if number < 0 else "+" if number > 0 else ""
     name = {"share": "point", "words": "word"}[unit]
     return f"{sign}{abs(number):,}" + (f" {name}{'s' if abs(number) != 1 else ''}" if named else "")
@@ -125,10 +141,12 @@ def compare(number: Number, baseline: Number, name: str, better: Better) -> Verd
     """Judge the step from `baseline` (called `name`) to `number`."""
     change = number.value - baseline.value
     low, high = difference(number.value, number.interval, baseline.value, baseline.interval)
-    size = _signed(change, number.unit)
+    unit = number.unit
+    shown = _rounded(number.value, unit) - _rounded(baseline.value, unit)  # agrees with what is shown
+    size = _signed(shown, unit)
     if math.isnan(low) or math.isnan(high):
         return Verdict(f"too few to tell from {name}", size, "unclear")
-    size += f" ({_signed(low, number.unit, False)} to {_signed(high, number.unit, False)})"
+    size += f" ({_signed(_rounded(low, unit), unit, False)} to {_signed(_rounded(high, unit), unit, False)})"
     if low <= 0 <= high:
         return Verdict(f"no clear difference from {name}", size, "unclear")
     rise = change > 0
@@ -138,12 +156,12 @@ def compare(number: Number, baseline: Number, name: str, better: Better) -> Verd
 
 def against_coin(number: Number) -> Verdict:
     """Judge an accuracy that has no earlier stage to stand beside: better than guessing?"""
-    size = _signed(number.value - COIN, number.unit)
+    size = _signed(_rounded(number.value, number.unit) - _rounded(COIN, number.unit), number.unit)
     if number.low > COIN:
-        return Verdict("clearly better than a coin", size, "good")
+        return Verdict("clearly better than a coin", f"{size} from 50%", "good")
     if number.high < COIN:
-        return Verdict("clearly worse than a coin", size, "bad")
-    return Verdict("no clear difference from a coin", size, "unclear")
+        return Verdict("clearly worse than a coin", f"{size} from 50%", "bad")
+    return Verdict("no clear difference from a coin", f"{size} from 50%", "unclear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +183,7 @@ _MEASURES = (
     ),
     _Measure(
         "Opens with a preamble",
-        "Share of answers that start by stalling, applauding or restating the question instead of answering it.",
+        "Share of answers that start by stalling, applauding or restating the question.",
         "preamble_share", "preamble_interval", "share", "down",
     ),
     _Measure(
@@ -175,7 +193,7 @@ _MEASURES = (
     ),
     _Measure(
         "Length, mean",
-        "Pulled up by the few answers that never end.",
+        "The average; a few answers that never end pull it up.",
         "words", "words_interval", "words", "neither", headline=False,
     ),
 )  # fmt: skip
@@ -192,19 +210,23 @@ def behaviour_groups(data: ReportData) -> list[Group]:
         rows: list[Row] = []
         for stage in stages:
             behaviour = data.behaviour[stage]
-            low, high = getattr(behaviour, measure.interval)
-            number = Number(getattr(behaviour, measure.value), low, high, behaviour.n, "answers", measure.unit)
+            value, (low, high) = getattr(behaviour, measure.value), getattr(behaviour, measure.interval)
+            number = Number(value, low, high, behaviour.n, "answers", measure.unit)
             verdict = compare(number, rows[-1].number, rows[-1].stage, measure.better) if rows else None
             rows.append(Row(stage, number, verdict))
-        overall = compare(rows[-1].number, rows[0].number, rows[0].stage, measure.better) if len(rows) > 1 else None
-        groups.append(Group(measure.label, measure.explanation, tuple(rows), overall, headline=measure.headline))
+        first, last = rows[0], rows[-1]
+        overall = compare(last.number, first.number, first.stage, measure.better) if len(rows) > 1 else None
+        groups.append(
+            Group(measure.label, measure.explanation, tuple(rows), tuple(rows), overall, measure.headline)
+        )
     return groups
 
 
 def accuracy_groups(data: ReportData) -> list[Group]:
-    """One group per label of the accuracy rows; rulers come last."""
+    """One group per label of the accuracy rows; labels without a stage are rulers and share the last one."""
     labels = dict.fromkeys(row.label for row in data.accuracy)
-    groups = []
+    groups: list[Group] = []
+    rulers: list[Row] = []
     for label in labels:
         rows: list[Row] = []
         for row in (row for row in data.accuracy if row.label == label):
@@ -220,25 +242,31 @@ def accuracy_groups(data: ReportData) -> list[Group]:
         overall = staged[-1].verdict if staged else None
         if len(staged) > 1:
             overall = compare(staged[-1].number, staged[0].number, staged[0].stage, "up")
-        groups.append(Group(label, "", tuple(rows), overall, ruler=not staged, headline=bool(staged)))
-    return sorted(groups, key=lambda group: group.ruler)
+        if staged:
+            groups.append(Group(label, "", tuple(rows), tuple(staged), overall))
+        else:
+            rulers += [Row(row.stage if len(rows) > 1 else label, row.number, None) for row in rows]
+    if rulers:
+        explanation = "What guessing by length and the like reaches on the same pairs."
+        groups.append(Group(_RULERS, explanation, tuple(rulers), (), None))
+    return groups
 
 
 def ruler_notes(groups: list[Group]) -> list[str]:
     """One sentence per accuracy: does it beat the best ruler, which looks at length alone?"""
-    rulers = [(group, row) for group in groups if group.ruler for row in group.rows]
+    rulers = [row for group in groups if group.ruler for row in group.rows]
     if not rulers:
         return []
-    ruler, best = max(rulers, key=lambda pair: pair[1].number.value)
+    best = max(rulers, key=lambda row: row.number.value)
     sentences = []
     for group in groups:
         if group.ruler:
             continue
-        last = group.rows[-1]
-        low, high = difference(last.number.value, last.number.interval, best.number.value, best.number.interval)
+        last, number = group.staged[-1], group.staged[-1].number
+        low, high = difference(number.value, number.interval, best.number.value, best.number.interval)
         word = "clearly above" if low > 0 else "clearly below" if high < 0 else "not clearly different from"
         sentences.append(
-            f"{group.label}, {last.stage}: {last.number.text}, {word} the ruler \u201c{ruler.label}\u201d "
-            f"({best.number.text})."
+            f"{group.label}, {last.stage}: {number.text}, {word} the best ruler, "
+            f"\u201c{best.stage}\u201d ({best.number.text})."
         )
     return sentences

@@ -1,0 +1,265 @@
+"""A recipe from a YAML file and `key=value` overrides, and the errors when one does not fit.
+
+Every complaint names the place (file and line, or the override), the dotted key, what was given and what is
+expected; an unknown key comes with the nearest known one. `yaml_text` does the YAML, `settings` knows the
+keys.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from heedful.errors import RecipeError
+from heedful.recipe import yaml_text
+from heedful.recipe.settings import STAGES, DPORecipe, SFTRecipe
+
+WORDS: dict[Any, tuple[str, str]] = {
+    str: ("text", "texts"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    bool: ("true or false", "true or false"),
+    type(None): ("null", "nulls"),
+}
+NO_FILE = "recipe"
+
+
+def load(
+    path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, stage: str
+) -> SFTRecipe | DPORecipe:
+    """Read a recipe for `stage`.
+
+    Args:
+        path: a YAML file; None starts from the defaults.
+        overrides: `training.learning_rate=5e-6` and the like, later ones winning; values are YAML.
+        stage: "sft" or "dpo", the command that was called.
+
+    Raises:
+        RecipeError: the file cannot be read, a key is unknown, or a value does not fit.
+    """
+    kind = STAGES[stage]
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    if path is not None:
+        values, lines = yaml_text.read(Path(path))
+        places = {key: f"{path}:{line}" for key, line in lines.items()}
+    _open_sections(values, kind)
+    for override in overrides:
+        _apply(override, values, places, kind)
+    default_place = str(path) if path is not None else NO_FILE
+    _check_stage(values.get("stage", stage), stage, places.get("stage", default_place))
+    return _validated(values, kind, places, default_place)
+
+
+def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any]) -> SFTRecipe | DPORecipe:
+    """A recipe from Python: sections in `values`, and keys by their last name alone (`learning_rate=1e-5`).
+
+    The `model` section is not searched: Python callers say the model in another way.
+
+    Raises:
+        RecipeError: an unknown key, or a value that does not fit.
+    """
+    kind, place = STAGES[stage], f"heedful.train.{stage}"
+    _open_sections(values, kind)
+    dotted = [key for key in _fields(kind) if "." in key and not key.startswith("model.")]
+    sections = {key.rpartition(".")[2]: key.partition(".")[0] for key in dotted}
+    for name, value in keywords.items():
+        if name not in sections:
+            raise _unknown_key(name, kind, place)
+        values[sections[name]][name] = value
+    return _validated(values, kind, {}, place)
+
+
+def to_yaml(recipe: SFTRecipe | DPORecipe) -> str:
+    """The recipe with every key written out; `load` reads it back to an equal one."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _validated(
+    values: dict[str, Any], kind: type[SFTRecipe] | type[DPORecipe], places: Mapping[str, str], default_place: str
+) -> SFTRecipe | DPORecipe:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, kind, places, default_place) from None
+
+
+def _open_sections(values: dict[str, Any], kind: type[BaseModel]) -> None:
+    """A section left out, or with all its keys commented out (null, to YAML), is one with nothing set."""
+    for name, field in kind.model_fields.items():
+        if _section(field) and values.get(name) is None:
+            values[name] = {}
+
+
+def _apply(override: str, values: dict[str, Any], places: dict[str, str], kind: type[BaseModel]) -> None:
+    key, equals, text = override.partition("=")
+    key, place = key.strip(), f"override {override!r}"
+    if not equals or not key:
+        raise RecipeError("is not of the form key=value.", where=place, mend="Say training.epochs=2.")
+    field = _fields(kind).get(key)
+    if field is None:
+        raise _unknown_key(key, kind, place)
+    section = _section(field)
+    if section:
+        example = f"{key}.{next(iter(section.model_fields))}"
+        raise RecipeError(
+            f"{key} is a section.", where=place, mend=f"Set one of its keys, such as {example}."
+        )
+    value = yaml_text.parse(text, place)
+    *outer, last = key.split(".")
+    target = values
+    for name in outer:
+        target = target[name]
+        if not isinstance(target, dict):
+            return  # the file has a value where this section belongs; validation says so
+    target[last] = value
+    places[key] = place
+
+
+def _check_stage(given: Any, stage: str, place: str) -> None:
+    if given == stage:
+        return
+    if isinstance(given, str) and given in STAGES:
+        raise RecipeError(
+            f"stage is {given}, but this is the {stage} command.", where=place, mend=f"Run: heedful {given}"
+        )
+    raise RecipeError(f"stage must be one of {', '.join(STAGES)}, not {_show(given)}.", where=place)
+
+
+def _explain(
+    error: ValidationError, kind: type[BaseModel], places: Mapping[str, str], default_place: str
+) -> RecipeError:
+    """The first complaint (a misspelt key before what is missing for it), and how many more there are."""
+    details: dict[str, ErrorDetails] = {}
+    for detail in error.errors():
+        details.setdefault(_dotted(detail, kind), detail)
+    ordered = sorted(details.items(), key=lambda item: item[1]["type"] != "extra_forbidden")
+    key, detail = ordered[0]
+    place = _place(key, places, default_place)
+    if detail["type"] == "extra_forbidden":
+        found = _unknown_key(key, kind, place)
+    elif detail["type"] == "missing":
+        wanted = describe(_fields(kind)[key])
+        found = RecipeError(f"{key} is missing: it must be {wanted}.", where=place, mend=f"Set {key}.")
+    elif detail["type"] == "value_error":
+        found = RecipeError(f"{key}: {detail['ctx']['error']}.", where=place)
+    else:
+        wanted = describe(_fields(kind)[key])
+        found = RecipeError(f"{key} must be {wanted}, not {_show(detail['input'])}.", where=place)
+    rest = len(ordered) - 1
+    if rest:
+        more = f"({rest} more {'key needs' if rest == 1 else 'keys need'} mending.)"
+        found = RecipeError(
+            found.what, where=found.where, mend=f"{found.mend} {more}" if found.mend else more
+        )
+    return found
+
+
+def _place(key: str, places: Mapping[str, str], default: str) -> str:
+    """Where a key stands: its own line, its section's, or the file."""
+    while key:
+        if key in places:
+            return places[key]
+        key = key.rpartition(".")[0]
+    return default
+
+
+def _dotted(detail: ErrorDetails, kind: type[BaseModel]) -> str:
+    """The key of an error; list positions and the branches of a union are left off."""
+    names: list[str] = []
+    model: type[BaseModel] | None = kind
+    for part in detail["loc"]:
+        if model is None:
+            break
+        names.append(str(part))
+        field = model.model_fields.get(str(part))
+        model = _section(field) if field else None
+    return ".".join(names)
+
+
+def _unknown_key(key: str, kind: type[BaseModel], place: str) -> RecipeError:
+    known = _fields(kind)
+    section, _, leaf = key.rpartition(".")
+    elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
+    siblings = [name for name in known if name.rpartition(".")[0] == section]
+    near = elsewhere or difflib.get_close_matches(key, siblings, n=1) or _near_leaf(leaf, known)
+    if near:
+        return RecipeError(f"unknown key {key}.", where=place, mend=f"Did you mean {' or '.join(near)}?")
+    listed = ", ".join(siblings or kind.model_fields)
+    return RecipeError(f"unknown key {key}.", where=place, mend=f"Known there: {listed}.")
+
+
+def _near_leaf(leaf: str, known: Mapping[str, FieldInfo]) -> list[str]:
+    by_leaf = {name.rpartition(".")[2]: name for name in known}
+    return [by_leaf[match] for match in difflib.get_close_matches(leaf, by_leaf, n=1)]
+
+
+def _fields(kind: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    """Every key by its dotted name, sections included."""
+    found: dict[str, FieldInfo] = {}
+    for name, field in kind.model_fields.items():
+        found[prefix + name] = field
+        section = _section(field)
+        if section:
+            found |= _fields(section, f"{prefix}{name}.")
+    return found
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def describe(field: FieldInfo) -> str:
+    """What a key takes, in words: "a whole number of at least 1 or null"."""
+    if _section(field):
+        return "a section of keys"
+    return _words(field.annotation, field.metadata)
+
+
+def _words(kind: Any, limits: Sequence[Any], many: bool = False) -> str:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _words(
+            inner[0], [limit for note in inner[1:] for limit in getattr(note, "metadata", [note])], many
+        )
+    if origin is Literal:
+        return inner[0] if len(inner) == 1 else f"one of {', '.join(map(str, inner))}"
+    if origin is list:
+        return f"a list of {_words(inner[0], (), many=True)}"
+    if inner and (origin is Union or type(kind).__name__ == "UnionType"):
+        return " or ".join(_words(one, ()) for one in inner)
+    bounds = " and ".join(words for limit in limits if (words := _bound(limit, kind)))
+    word = WORDS[kind][many]
+    return f"{word} {bounds}" if bounds else word
+
+
+def _bound(limit: Any, kind: Any) -> str:
+    match limit:
+        case Ge(ge=low):
+            return f"of at least {low}"
+        case Gt(gt=low):
+            return f"above {low}"
+        case Le(le=high):
+            return f"of at most {high}"
+        case Lt(lt=high):
+            return f"below {high}"
+        case MinLen() if kind is str:
+            return ""
+    return ""
+
+
+def _show(value: Any) -> str:
+    """A value as YAML would have it, short enough for one line."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."

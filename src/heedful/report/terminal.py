@@ -1,0 +1,95 @@
+"""The same findings in the terminal: tables where a person looks on, plain lines where a file or a pipe does.
+
+Text from models and files is cleaned of control characters and never read as markup. Wording lives in
+`wording`.
+"""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from heedful.report.data import ReportData, SideBySide
+from heedful.report.wording import Group, Row, Tone, accuracy_groups, behaviour_groups, clean, ruler_notes
+
+EXAMPLE_WORDS = 45  # of each answer in the one example shown
+_STYLES: dict[Tone, str] = {"good": "green", "bad": "red", "plain": "blue", "unclear": "dim"}
+_HEADINGS = ("", "stage", "value", "95% interval", "n", "compared")
+
+
+def summary(data: ReportData, console: Console) -> None:
+    """Print the findings: accuracies, behaviour, one example, and what was left out.
+
+    Where the console is no terminal every finding is one line of plain text, with no frames, colours or
+    wrapping.
+    """
+    print_groups = _print_table if console.is_terminal else _print_lines
+    _line(console, data.title, style="bold")
+    accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
+    if accuracy:
+        print_groups(console, "Does it prefer what people prefer?", accuracy)
+        for note in ruler_notes(accuracy):
+            _line(console, note, style="dim")
+    if behaviour:
+        print_groups(console, "How does it answer?", behaviour)
+    if data.side_by_side:
+        _print_example(console, data.side_by_side[0])
+    if data.quarantine:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in data.quarantine.items())
+        total = sum(data.quarantine.values())
+        _line(console, f"Left out of the data: {total:,} rows ({reasons})", space=True)
+    if data.notes:
+        _line(console, "Before you trust this:", space=True)
+        for note in data.notes:
+            _line(console, f"- {note}")
+
+
+def _line(console: Console, text: str, style: str = "", space: bool = False) -> None:
+    """One line, never read as markup and, off the terminal, never wrapped."""
+    if space:
+        console.print()
+    console.print(Text(clean(text), style=style), soft_wrap=not console.is_terminal)
+
+
+def _cells(group: Group, row: Row, first: bool) -> tuple[str, ...]:
+    number = row.number
+    judged = row.verdict.text if row.verdict else ""
+    label = group.label if first else ""
+    cells = (label, row.stage, number.text, number.interval_text, number.n_text, judged)
+    return tuple(clean(cell).replace("\n", " ") for cell in cells)
+
+
+def _print_table(console: Console, title: str, groups: list[Group]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in _HEADINGS:
+        right = heading in ("value", "95% interval", "n")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for group in groups:
+        for i, row in enumerate(group.rows):
+            *cells, judged = _cells(group, row, first=i == 0)
+            style = _STYLES[row.verdict.tone] if row.verdict else ""
+            last = i == len(group.rows) - 1
+            table.add_row(*(Text(cell) for cell in cells), Text(judged, style=style), end_section=last)
+    console.print()
+    console.print(table)
+
+
+def _print_lines(console: Console, title: str, groups: list[Group]) -> None:
+    """Columns padded with spaces; the label stands on every line, so that one line says all."""
+    rows = [_cells(group, row, first=True) for group in groups for row in group.rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
+    _line(console, title, space=True)
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _line(console, f"  {'  '.join(padded)}".rstrip())
+
+
+def _print_example(console: Console, item: SideBySide) -> None:
+    _line(console, f"Prompt: {item.prompt}", style="bold", space=True)
+    for stage, answer in item.answers.items():
+        words = answer.split()
+        text = " ".join(words[:EXAMPLE_WORDS]) + (" \u2026" if len(words) > EXAMPLE_WORDS else "")
+        ended = {True: " (ended by itself)", False: " (cut off)", None: ""}[item.ended.get(stage)]
+        _line(console, f"{stage}{ended}: {text or '(an empty answer)'}")

@@ -1,0 +1,80 @@
+"""Preference optimisation as a stage: DPO and its relatives over pairs, against cached reference log-probs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from heedful.objectives import PREFERENCE
+from heedful.recipe import DPOObjective, DPORecipe
+from heedful.records import Preference
+from heedful.render.packing import Packed
+from heedful.render.rows import Rows
+from heedful.training import job
+from heedful.training.loop import Outcome
+from heedful.training.reference import reference_logps
+from heedful.training.stage import Stage
+from heedful.training.tracking import Reporter
+
+
+class DPOStage:
+    """Pairs with the reference's log-probs beside them.
+
+    Args:
+        reference: `[pairs, 2]`, nats: log-probs of chosen and rejected under the reference.
+    """
+
+    unit = "pairs"
+
+    def __init__(self, rows: Rows, reference: Tensor, objective: DPOObjective) -> None:
+        self.rows = rows
+        self.reference = reference
+        self.objective = objective
+
+    def weight(self, index: int) -> float:
+        return self.rows[index].weight
+
+    def loss(self, logps: Tensor, packed: Packed, members: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        policy = packed.sum_by_sequence(logps).view(-1, 2)
+        reference = self.reference[list(members)].to(policy.device)
+        lengths = packed.lengths.view(-1, 2)
+        losses, metrics = PREFERENCE[self.objective.name](
+            policy[:, 0],
+            policy[:, 1],
+            reference[:, 0],
+            reference[:, 1],
+            beta=self.objective.beta,
+            label_smoothing=self.objective.label_smoothing,
+            chosen_tokens=lengths[:, 0],
+            rejected_tokens=lengths[:, 1],
+            weights=packed.weights,
+        )
+        return losses.sum(), metrics
+
+
+def run(
+    recipe: DPORecipe, given: job.Given = job.NOTHING, *, resume: bool = False, reporter: Reporter | None = None
+) -> Outcome:
+    """Train by `recipe`; what is `given` stands for what the recipe would load.
+
+    Raises:
+        HeedfulError: whatever a user can mend; see `heedful.errors`.
+    """
+    prepared = prepare(recipe, given, reporter=reporter)
+
+    def stages() -> tuple[Stage, Stage | None]:
+        def stage(rows: Rows) -> DPOStage:
+            reference = reference_logps(prepared.backbone, rows, recipe.training, prepared.reporter)
+            return DPOStage(rows, reference, recipe.objective)
+
+        return stage(prepared.train), stage(prepared.held_out) if prepared.held_out else None
+
+    return job.train(prepared, stages, resume=resume)
+
+
+def prepare(
+    recipe: DPORecipe, given: job.Given = job.NOTHING, *, reporter: Reporter | None = None
+) -> job.Job:
+    """Everything up to the first step: data read and rendered, model loaded, counts known."""
+    return job.prepare(recipe, Preference, given, reporter or Reporter())

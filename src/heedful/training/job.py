@@ -1,0 +1,212 @@
+"""From a recipe to a run: read the data, split it, load the model, render, train, write what comes out.
+
+What all stages have in common stands here; what makes one of them stands in its own file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from heedful import formats
+from heedful.errors import DataError, HeedfulError
+from heedful.models.backbone import Backbone
+from heedful.models.export import save_adapter, save_merged
+from heedful.models.loading import load
+from heedful.prepare.split import split_by_prompt
+from heedful.quarantine import Kept, Quarantined, write_quarantine
+from heedful.recipe import DataSettings, DPORecipe, SFTRecipe
+from heedful.records import Demonstration, Preference, Record
+from heedful.render.chat import Renderer
+from heedful.render.rows import Rows, render
+from heedful.render.truncate import Limits
+from heedful.training import run_folder
+from heedful.training.card import write_card
+from heedful.training.loop import Loop, Outcome
+from heedful.training.reference import rows_fingerprint
+from heedful.training.run_folder import RunFolder
+from heedful.training.stage import Stage
+from heedful.training.tracking import Reporter
+
+Recipe = SFTRecipe | DPORecipe
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a Python caller has in hand already, in place of what the recipe would load."""
+
+    train: Sequence[Record] | None = None
+    held_out: Sequence[Record] | None = None
+    backbone: Backbone | None = None
+
+
+NOTHING = Given()
+
+
+@dataclass
+class Job:
+    """A recipe with all it names loaded, ready to train.
+
+    Attributes:
+        read: what reading kept and left out, by file.
+        train: rendered rows to learn from; `held_out` those to judge by.
+    """
+
+    recipe: Recipe
+    backbone: Backbone
+    renderer: Renderer
+    train: Rows
+    held_out: Rows
+    reporter: Reporter
+    read: dict[str, Kept[Any]] = field(default_factory=dict)
+
+    def left_out(self) -> list[Quarantined]:
+        """Every row that does not take part, wherever it was left out."""
+        steps: list[Kept[Any]] = [*self.read.values(), self.train, self.held_out]
+        return [row for step in steps for row in step.quarantined]
+
+    def counts(self) -> dict[str, Any]:
+        """Rows at every step, by reason; each line adds up."""
+        return {
+            "read": {name: _counts(kept) for name, kept in self.read.items()},
+            "train": _counts(self.train),
+            "held_out": _counts(self.held_out),
+        }
+
+
+def prepare(
+    recipe: Recipe,
+    kind: type[Demonstration] | type[Preference],
+    given: Given,
+    reporter: Reporter,
+) -> Job:
+    """Read, split, load and render; says what it did.
+
+    Raises:
+        DataError: a file that cannot be read, or holds no record of the stage's `kind`.
+        ModelError: the model cannot be loaded.
+    """
+    data, training = recipe.data, recipe.training
+    read: dict[str, Kept[Any]] = {}
+    files = [data.train] if isinstance(data.train, str) else data.train
+    learned: Sequence[Any] = _read_all(data, files, read) if given.train is None else given.train
+    held_out: Sequence[Any] = given.held_out or []
+    if data.eval is not None:
+        held_out = _read_all(data, [data.eval], read)
+    for name, kept in read.items():
+        reporter.say(f"{name}: {kept.counts}")
+    _require(kind, [*learned, *held_out])
+    if not held_out and data.eval_fraction > 0:
+        learned, held_out = split_by_prompt(learned, data.eval_fraction, seed=training.seed)
+
+    backbone = given.backbone
+    if backbone is None:
+        model = recipe.model
+        backbone = load(
+            model.name, adapter=model.adapter, dtype=model.dtype, device=model.device, full=training.method == "full"
+        )
+    renderer = Renderer(backbone.tokenizer, data.template)
+    limits = Limits(data.max_length, data.max_prompt_length, data.truncation)
+    train, judge = render(learned, renderer, limits), render(held_out, renderer, limits)
+    job = Job(recipe, backbone, renderer, train, judge, reporter, read)
+    for title, rows in (("Training rows", job.train), ("Held-out rows", job.held_out)):
+        if rows.counts.read:
+            cuts = f"; {rows.cuts()}" if rows.cuts() else ""
+            reporter.say(f"{title}: {rows.counts}, {rows.tokens} tokens{cuts}")
+    left_out = job.left_out()
+    if data.quarantine is not None:
+        write_quarantine(left_out, data.quarantine)
+        reporter.say(f"{len(left_out)} left-out rows written to {data.quarantine}")
+    if not job.train:
+        what = f"no row is left to train on ({job.train.counts})."
+        mend = "Look at them with data.quarantine=FILE, or raise data.max_length."
+        raise DataError(what, where=", ".join(read) or None, mend=mend)
+    return job
+
+
+def train(job: Job, stages: Callable[[], tuple[Stage, Stage | None]], *, resume: bool) -> Outcome:
+    """Run the loop and write what comes out.
+
+    Args:
+        stages: makes the training and the held-out stage, once the run folder is open; scoring a reference
+            belongs here, before the policy's adapter is put on.
+    """
+    recipe, backbone = job.recipe, job.backbone
+    run = run_folder.open_run(recipe, resume=resume)
+    started = time.monotonic()
+    try:
+        backbone.drop_adapter()
+        run.update(
+            model={
+                "name": backbone.name,
+                "base": backbone.base,
+                "lineage": backbone.lineage,
+                "fingerprint": backbone.fingerprint(),
+            },
+            compute_dtype=str(backbone.compute_dtype).removeprefix("torch."),
+            counts=job.counts(),
+            data_fingerprint=rows_fingerprint(job.train),
+        )
+        stage, held_out = stages()
+        _make_trainable(backbone, recipe)
+        command = f"heedful {recipe.stage} {run.path / 'recipe.yaml'} --resume"
+        loop = Loop(stage, held_out, backbone, recipe.training, recipe.guard, run, job.reporter, command=command)
+        outcome = loop.fit(resume=resume)
+        _write_results(job, run)
+    except HeedfulError as error:
+        run.update(status=type(error).__name__.lower(), error=str(error))
+        raise
+    seconds = round(time.monotonic() - started, 1)
+    run.update(
+        status="finished", error=None, seconds=seconds, steps=outcome.steps, evaluation=outcome.evaluation
+    )
+    write_card(run)
+    where = run.adapter if recipe.training.method == "lora" else run.merged
+    job.reporter.say(f"Done: {where}")
+    return outcome
+
+
+def _make_trainable(backbone: Backbone, recipe: Recipe) -> None:
+    if recipe.training.method == "full":
+        # The stage has its reference log-probs already, so no second copy of the weights is needed.
+        backbone.train_fully(keep_reference=False)
+    else:
+        lora = recipe.lora
+        backbone.train_lora(
+            rank=lora.rank, alpha=lora.alpha, dropout=lora.dropout, targets=lora.targets, seed=recipe.training.seed
+        )
+    backbone.model.train()
+    if recipe.training.gradient_checkpointing:
+        backbone.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+def _write_results(job: Job, run: RunFolder) -> None:
+    job.backbone.model.eval()
+    if job.recipe.training.method == "lora":
+        save_adapter(job.backbone, run.adapter)
+    if job.recipe.training.method == "full" or job.recipe.export.merged:
+        save_merged(job.backbone, run.merged)
+
+
+def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any]]) -> Kept[Record]:
+    for path in paths:
+        read[path] = formats.read(path, format=data.format, limit=data.limit, bad_lines=data.bad_lines)
+    return Kept([record for path in paths for record in read[path]])
+
+
+def _require(kind: type[Demonstration] | type[Preference], records: Sequence[Any]) -> None:
+    """Refuse records of a kind the stage cannot learn from, before anything heavy is loaded."""
+    wrong = next((record for record in records if not isinstance(record, kind)), None)
+    if wrong is None:
+        return
+    wanted, found = kind.__name__.lower(), type(wrong).__name__.lower()
+    command = {"preference": "heedful dpo", "demonstration": "heedful sft"}.get(found)
+    mend = f"Train on it with: {command}" if command else None
+    raise DataError(f"this stage learns from {wanted}s, and this is a {found}.", where=wrong.id or None, mend=mend)
+
+
+def _counts(kept: Kept[Any]) -> dict[str, Any]:
+    counts = kept.counts
+    return {"read": counts.read, "kept": counts.kept, "quarantined": counts.quarantined}

@@ -1,0 +1,43 @@
+"""What a stage tells the loop: which rows, what a row weighs, and what the loss of a pack is.
+
+The loop owns everything else. A stage works on log-probs and indices; it sees no optimiser and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from heedful.render.packing import Packed
+from heedful.render.rows import Rows
+
+
+class Stage(Protocol):
+    """One data set with its objective.
+
+    Attributes:
+        rows: what is learned from.
+        unit: what losses are averaged over, in the plural: `tokens` or `pairs`.
+    """
+
+    rows: Rows
+    unit: str
+
+    def weight(self, index: int) -> float:
+        """What row `index` counts in the average of an optimiser step."""
+        ...
+
+    def loss(self, logps: Tensor, packed: Packed, members: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The summed loss of a pack, to be divided by the step's total weight, and metrics per unit.
+
+        Args:
+            logps: `[targets]`, nats.
+            packed: the layout the log-probs belong to.
+            members: the packed rows, as indices into `rows`.
+
+        Returns:
+            The weighted sum (a scalar) and `{name: [units]}` without gradient.
+        """
+        ...

@@ -1,0 +1,141 @@
+"""Where a run's numbers go: metrics.jsonl always, a progress line for a person, and Accelerate's trackers where asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+# Without a terminal a plain line every so many seconds is enough to see that a run lives.
+_PLAIN_EVERY_SECONDS = 15.0
+
+
+class MetricsLog:
+    """`metrics.jsonl`: one JSON object a line, in the order things happened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: TextIO = path.open("a", encoding="utf-8")
+
+    def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        self._file.flush()
+
+    def position(self) -> int:
+        """Bytes on disk; a checkpoint remembers it, so that a resumed run repeats no line."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self.path.stat().st_size
+
+    def cut(self, position: int) -> None:
+        self._file.close()
+        with self.path.open("rb+") as file:
+            file.truncate(position)
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`; a last line that a kill cut short is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+class Reporter:
+    """What a person sees while something runs: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self.quiet = quiet
+        self.stream = stream or sys.stderr
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=self.stream, flush=True)
+
+    def warn(self, text: str) -> None:
+        """What must be known even when quiet."""
+        print(text, file=self.stream, flush=True)
+
+    @contextmanager
+    def task(self, title: str, total: int, start: int = 0) -> Iterator[Task]:
+        """A piece of work of `total` steps."""
+        bar = not self.quiet and self.stream.isatty()
+        task: Task = _Bar(title, total, start) if bar else _Lines(self, title, total, start)
+        task.start()
+        try:
+            yield task
+        finally:
+            task.stop()
+
+
+class Task(ABC):
+    """Progress of one piece of work; a context manager."""
+
+    @abstractmethod
+    def update(self, done: int, note: str = "") -> None:
+        """`done` steps are behind us; `note` says how it goes."""
+
+    @abstractmethod
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def start(self) -> None:  # noqa: B027  only a bar has something to put up and take down
+        pass
+
+    def stop(self) -> None:  # noqa: B027
+        pass
+
+
+class _Bar(Task):
+    def __init__(self, title: str, total: int, start: int) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._id: TaskID = self._progress.add_task(title, total=total, completed=start, note="")
+
+    def start(self) -> None:
+        self._progress.start()
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+    def update(self, done: int, note: str = "") -> None:
+        self._progress.update(self._id, completed=done, note=note)
+
+    def say(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
+
+
+class _Lines(Task):
+    def __init__(self, reporter: Reporter, title: str, total: int, start: int) -> None:
+        self._reporter, self._title, self._total, self._last = reporter, title, total, start
+        self._said_at = time.monotonic()
+
+    def update(self, done: int, note: str = "") -> None:
+        now = time.monotonic()
+        if done != self._total and now - self._said_at < _PLAIN_EVERY_SECONDS:
+            return
+        self._said_at = now
+        self._reporter.say(f"{self._title} {done}/{self._total}{'  ' + note if note else ''}")
+
+    def say(self, text: str) -> None:
+        self._reporter.say(text)

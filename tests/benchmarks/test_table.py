@@ -1,0 +1,101 @@
+"""Claims about the table: its figures come from result files, and only where both sides ran."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks import table
+from benchmarks.measure import Figures
+
+
+def numbers(speed: float, peak: float) -> dict[str, float]:
+    return vars(Figures(speed, speed * 500, 4 / speed, 0.1, int(peak * 1e9), int(1e9)))
+
+
+def report(
+    date: str = "2026-01-02", cpu: str = "Some CPU", precision: str = "fp32", **figures: Any
+) -> dict[str, Any]:
+    return {
+        "date": date,
+        "precision": precision,
+        "machine": {
+            "cpu": cpu,
+            "cores": 2,
+            "gpu": None,
+            "matmul_gflops": {"fp32": 108.2, "bf16": 1.1},
+            "versions": {"torch": "2.13.0", "trl": "1.16.0"},
+        },
+        "settings": {"model": "smollm2-135m", "lora_rank": 16, "batch_size": 4, "max_length": 512},
+        "figures": figures
+        or {
+            "trl dpo-default": numbers(0.1, 10),
+            "heedful dpo": numbers(0.5, 4),
+            "trl dpo-best": numbers(0.2, 8),
+        },
+    }
+
+
+def test_a_row_gives_both_sides_and_their_ratio() -> None:
+    rows = table.render([report()]).splitlines()
+    assert rows[-2] == (
+        "| DPO, TRL as it comes | 0.100 pairs/s | 0.500 pairs/s | **5.0×** | 10.0 GB | 4.0 GB | **0.40×** |"
+    )
+    assert rows[-1] == (
+        "| DPO, TRL at its best | 0.200 pairs/s | 0.500 pairs/s | **2.5×** | 8.0 GB | 4.0 GB | **0.50×** |"
+    )
+
+
+def test_the_machine_its_precision_and_the_versions_are_named() -> None:
+    first = table.render([report()]).splitlines()[0]
+    assert "Some CPU, 2 cores, fp32 (matrix product 108 GFLOP/s)" in first
+    assert "TRL 1.16.0" in first and "2026-01-02" in first
+
+
+def test_a_job_measured_on_one_side_only_is_left_out() -> None:
+    alone = report(
+        **{"trl sft-best": numbers(1, 2), "heedful dpo": numbers(1, 2), "trl dpo-best": numbers(1, 2)}
+    )
+    assert [(kind, variant) for kind, variant, *_ in table.compare(alone)] == [("dpo", "best")]
+
+
+def test_the_newest_report_of_a_machine_and_precision_wins() -> None:
+    old, new = report("2026-01-02"), report("2026-02-01")
+    other, half = report("2026-01-01", cpu="Other CPU"), report("2026-01-03", precision="bf16")
+    assert table.latest([new, other, old, half]) == [new, half, other]
+
+
+def test_only_what_stands_between_the_markers_changes() -> None:
+    page = f"# Title\n\n{table.BEGIN}\nold\n{table.END}\n\nmore\n"
+    assert table.splice(page, "new") == f"# Title\n\n{table.BEGIN}\nnew\n{table.END}\n\nmore\n"
+
+
+def test_splicing_twice_changes_nothing() -> None:
+    once = table.splice(f"a {table.BEGIN}{table.END} b", "body")
+    assert table.splice(once, "body") == once
+
+
+@pytest.mark.parametrize(
+    "page", ["none", table.BEGIN, f"{table.END}{table.BEGIN}", (table.BEGIN + table.END) * 2]
+)
+def test_a_page_without_one_pair_of_markers_is_refused(page: str) -> None:
+    with pytest.raises(ValueError, match="benchmark:begin"):
+        table.splice(page, "body")
+
+
+def test_the_command_rewrites_the_page_from_result_files(tmp_path, monkeypatch) -> None:
+    import json
+
+    (tmp_path / "one.json").write_text(json.dumps(report()))
+    page = tmp_path / "README.md"
+    page.write_text(f"{table.BEGIN}\n{table.END}\n")
+    monkeypatch.setattr(table, "RESULTS", tmp_path)
+    table.main([str(page)])
+    assert "**5.0×**" in page.read_text()
+
+
+def test_ratios_read_as_sentences() -> None:
+    assert next(iter(table.ratios(report()))) == (
+        "DPO against TRL as it comes: 5.00x the speed, 0.40x the peak memory"
+    )

@@ -1,0 +1,48 @@
+"""Writing is whole or not at all, and refuses what a format cannot hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heedful.errors import DataError
+from heedful.formats import names, read, write
+from heedful.records import Demonstration, Judgement, Preference, Ranking, assistant, user
+
+PAIR = Preference((user("q"),), (assistant("a"),), (assistant("b"),), id="p")
+
+
+@pytest.mark.parametrize("name", ["hh", "alpaca-ranking"])
+def test_formats_that_are_only_read_say_which_are_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=f'"{name}" is read but not written. Formats to write: heedful, trl,'):
+        write([PAIR], tmp_path / "out.jsonl", format=name)
+
+
+@pytest.mark.parametrize("name", sorted(set(names()) - {"heedful", "hh", "alpaca-ranking"}))
+@pytest.mark.parametrize(
+    "record",
+    [Judgement("item 7", "ann", "a"), Ranking((user("q"),), ((assistant("a"),),), (1,), id="item 7")],
+)
+def test_no_outside_format_takes_a_judgement_or_a_ranking(tmp_path: Path, name: str, record) -> None:
+    with pytest.raises(DataError, match=r"item 7: .*holds every kind"):
+        write([record], tmp_path / "out.jsonl", format=name)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, object()])
+def test_metadata_that_json_cannot_hold_is_an_error_that_names_the_record(tmp_path: Path, value) -> None:
+    record = Demonstration((user("q"),), (assistant("a"),), metadata={"x": value})
+
+    with pytest.raises(DataError, match=r"record 2: cannot be written as JSON"):
+        write([PAIR, record], tmp_path / "out.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_records_may_come_from_a_generator(tmp_path: Path) -> None:
+    assert write((PAIR for _ in range(3)), tmp_path / "out.jsonl") == 3
+    assert list(read(tmp_path / "out.jsonl")) == [PAIR] * 3
+
+
+def test_what_is_no_record_is_a_type_error(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="record 1 is a dict"):
+        write([{"prompt": "q"}], tmp_path / "out.jsonl")  # type: ignore[list-item]
