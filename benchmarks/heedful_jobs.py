@@ -1,17 +1,19 @@
 """Heedful's side: its public face, with its defaults wherever the benchmark sets nothing.
 
-The steps are read from the run's own `metrics.jsonl` (one line a step: seconds, pairs or rows, tokens), so
-what is timed is what a user gets: loading, packing, the step, logging. The reference pass that DPO makes once
-per data set is read from its own line and shared out over the passes that use it.
+The steps are read from the run's own `metrics.jsonl` (one line a step: seconds, rows, tokens). Two things
+happen around the run: records are laid out so that Heedful's shuffling deals them in the file's order, which
+is the order TRL gets them in; and the one reference pass is timed, with nothing cached from an earlier run.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.measure import (
     BATCH_SIZE,
@@ -27,6 +29,7 @@ from benchmarks.measure import (
 )
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+Record = TypeVar("Record")
 
 
 def run_job(
@@ -46,7 +49,7 @@ def run_job(
     pairs = [pair for pair in heedful.read(rows_path, format="trl") if isinstance(pair, Preference)]
     backbone = heedful.load(model, dtype=DTYPES[precision])
     loaded = peak_bytes()
-    shared: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "max_length": MAX_LENGTH,
         "batch_size": BATCH_SIZE,
         "max_steps": warmup + steps,
@@ -57,26 +60,40 @@ def run_job(
         "eval_fraction": 0.0,
         **(options or {}),
     }
+    reference: list[float] = []
+    dealt = deal(pairs, _order(len(pairs), warmup + steps))
     with tempfile.TemporaryDirectory(prefix="heedful-") as folder:
         output = Path(folder, "run")
         if job == "dpo":
-            heedful.train.dpo(backbone, pairs, beta=DPO_BETA, output=str(output), **shared)
+            os.environ["HEEDFUL_CACHE"] = str(Path(folder, "cache"))
+            _time_reference(reference)
+            heedful.train.dpo(backbone, dealt, output=output, quiet=True, beta=DPO_BETA, **settings)
         else:
-            demonstrations = [Demonstration(pair.prompt, pair.chosen) for pair in pairs]
-            heedful.train.sft(backbone, demonstrations, output=str(output), **shared)
-        lines = read_metrics(output / "metrics.jsonl")
+            demonstrations = [Demonstration(pair.prompt, pair.chosen, id=pair.id) for pair in dealt]
+            heedful.train.sft(backbone, demonstrations, output=output, quiet=True, **settings)
+        made = steps_of(read_metrics(output / "metrics.jsonl"))
+    if job == "dpo" and not reference:
+        raise RuntimeError("no reference pass was timed: its cost would go missing")
     return JobResult(
         side="heedful",
         job=job,
         precision=precision,
         warmup=warmup,
-        steps=steps_of(lines),
+        steps=made,
         loaded_bytes=loaded,
         peak_bytes=peak_bytes(),
-        reference_seconds_per_pair=reference_of(lines) if job == "dpo" else 0.0,
+        reference_seconds_per_pair=sum(reference) / len(pairs),
         options=dict(options or {}),
-        facts={"rows_given": len(pairs), "rows_used": len(pairs)},
+        facts={"rows_given": len(pairs), "rows_used": sum(step.pairs for step in made)},
     )
+
+
+def deal(records: Sequence[Record], order: Sequence[int]) -> list[Record]:
+    """The records placed so that taking places in `order` gives them back as they came."""
+    placed = list(records)
+    for record, place in zip(records, order, strict=True):
+        placed[place] = record
+    return placed
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -86,12 +103,26 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def steps_of(lines: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
     """The training steps of a run's metrics, in the order they were made."""
     trained = sorted((line for line in lines if line["kind"] == "train"), key=lambda line: line["step"])
-    return tuple(Step(line["seconds"], line["pairs"], line["tokens"]) for line in trained)
+    return tuple(Step(line["seconds"], line["rows"], line["tokens"]) for line in trained)
 
 
-def reference_of(lines: Iterable[Mapping[str, Any]]) -> float:
-    """Seconds per pair of the reference pass. Raises ValueError without its line: no cost may go missing."""
-    passes = [line for line in lines if line["kind"] == "reference"]
-    if not passes:
-        raise ValueError('metrics.jsonl has no line {"kind": "reference", "seconds": ..., "pairs": ...}')
-    return sum(line["seconds"] for line in passes) / sum(line["pairs"] for line in passes)
+def _order(rows: int, steps: int) -> list[int]:
+    """The places Heedful takes its rows from over one epoch of `steps` steps."""
+    from heedful.training.loop import batch
+
+    return [place for step in range(steps) for place in batch(step, rows, BATCH_SIZE, SEED)]
+
+
+def _time_reference(seconds: list[float]) -> None:
+    """From now on, add the time of every reference pass to `seconds`, as on TRL's side."""
+    from heedful.training import dpo
+
+    compute = dpo.reference_logps
+
+    def timed(*positional: Any, **named: Any) -> Any:
+        began = time.perf_counter()
+        found = compute(*positional, **named)
+        seconds.append(time.perf_counter() - began)
+        return found
+
+    dpo.reference_logps = timed

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.heedful_jobs import reference_of, steps_of
+from benchmarks.heedful_jobs import deal, steps_of
 from benchmarks.measure import JobResult, Step, figures, from_json, peak_bytes, timed, to_json
 
 
@@ -62,17 +62,20 @@ def test_peak_memory_is_in_bytes() -> None:
 def test_steps_are_read_in_order_and_other_lines_are_left_alone() -> None:
     lines = [
         {"kind": "eval", "step": 0, "loss": 0.7},
-        {"kind": "train", "step": 2, "seconds": 3.0, "pairs": 3, "tokens": 30},
-        {"kind": "train", "step": 1, "seconds": 2.0, "pairs": 4, "tokens": 20},
+        {"kind": "train", "step": 2, "seconds": 3.0, "rows": 3, "tokens": 30},
+        {"kind": "train", "step": 1, "seconds": 2.0, "rows": 4, "tokens": 20},
         {"kind": "guard", "step": 2, "event": "skip"},
     ]
     assert steps_of(lines) == (Step(2.0, 4, 20), Step(3.0, 3, 30))
 
 
-def test_the_reference_pass_is_priced_per_pair() -> None:
-    assert reference_of([{"kind": "reference", "seconds": 6.0, "pairs": 12}]) == pytest.approx(0.5)
+def test_dealt_records_come_back_in_their_own_order() -> None:
+    order = [2, 0, 3, 1]
+    dealt = deal("abcd", order)
+    assert [dealt[place] for place in order] == list("abcd")
+    assert dealt == ["b", "d", "a", "c"]
 
 
-def test_a_missing_reference_pass_is_an_error_not_a_free_lunch() -> None:
-    with pytest.raises(ValueError, match="reference"):
-        reference_of([{"kind": "train", "step": 1, "seconds": 2.0, "pairs": 4, "tokens": 20}])
+def test_an_order_that_misses_a_record_is_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        deal("abcd", [0, 1, 2])

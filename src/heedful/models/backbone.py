@@ -106,8 +106,8 @@ class Backbone:
         self.drop_adapter()
         config = LoraConfig(
             r=rank,
-            # PEFT divides alpha by the rank and keeps it as an integer in its own files where it can.
-            lora_alpha=int(alpha) if float(alpha).is_integer() else alpha,  # type: ignore[arg-type]
+            # An integer where it is one, as PEFT's own files have it.
+            lora_alpha=int(alpha) if float(alpha).is_integer() else alpha,
             lora_dropout=dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
             task_type="CAUSAL_LM",

@@ -30,6 +30,7 @@ def load(
     Raises:
         ModelError: nothing of that name, weights that do not load, an adapter that does not fit.
     """
+    transformers_logging.disable_progress_bar()
     place = choose_device(device)
     compute = choose_dtype(dtype, place)
     source = resolve(name)
@@ -78,7 +79,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 def _has_fast_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices natively; emulated, they are many times slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         has = torch.cpu.get_capabilities()
         return any(bool(has.get(feature)) for feature in ("avx512_bf16", "amx_bf16", "bf16"))
@@ -86,7 +87,6 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def _load(source: Source, dtype: torch.dtype) -> tuple[Any, Any]:
-    transformers_logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.pretrained)
         model = AutoModelForCausalLM.from_pretrained(source.pretrained, dtype=dtype)

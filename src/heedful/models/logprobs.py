@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 # A chunk of logits holds this many fp32 numbers at most: large enough for an efficient matrix product.
-_CHUNK_ELEMENTS = 2**23
+CHUNK_ELEMENTS = 2**23
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _TokenLogprobs(torch.autograd.Function):
 
 
 def _chunks(targets: int, vocabulary: int) -> list[slice]:
-    size = max(_CHUNK_ELEMENTS // vocabulary, 1)
+    size = max(CHUNK_ELEMENTS // vocabulary, 1)
     return [slice(start, min(start + size, targets)) for start in range(0, targets, size)]
 
 

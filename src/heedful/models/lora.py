@@ -48,7 +48,7 @@ def install(model: nn.Module) -> int:
     layers = [module for module in model.modules() if type(module) is LoraLinear and _is_plain(module)]
     for layer in layers:
         # An instance attribute: PEFT's own forward stays on the class, for the cases this one hands back.
-        layer.forward = _lean_forward(layer)  # type: ignore[method-assign]
+        layer.forward = _lean_forward(layer)
     return len(layers)
 
 

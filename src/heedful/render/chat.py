@@ -11,6 +11,7 @@ tokenizer's EOS); `template="raw"` joins the texts with no markup at all, for pl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os.path import commonprefix
 from typing import Any, Literal
 
 import jinja2
@@ -50,7 +51,7 @@ class Renderer:
     Attributes:
         end_of_turn: the id that closes a response; learned as part of it.
         stop_ids: the ids at which sampling stops: `end_of_turn` and the tokenizer's EOS.
-        rewritten: how many prompts the template rendered differently once a response followed.
+        rewritten: how many responses made the template render the prompt before them differently.
 
     Raises:
         ModelError: no chat template where one was demanded, or no token that could end a response.
@@ -88,7 +89,7 @@ class Renderer:
         # is where two renderings that differ only in their response part ways.
         self.rewritten += 1
         other = self._apply([*prompt, assistant(_SENTINEL)], add_generation_prompt=False)
-        return full[other.index(_SENTINEL) :]
+        return full[len(commonprefix([full, other])) :]
 
     def encode_prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of rendered prompts; one BOS where the model expects one, never two."""
@@ -107,6 +108,8 @@ class Renderer:
         if self._append_end:
             return [[*row, self.end_of_turn] for row in rows]
         for row in rows:
+            if self.end_of_turn not in row:
+                row.append(self.end_of_turn)  # a last turn that the template closes otherwise, such as a tool's
             last = len(row) - 1 - row[::-1].index(self.end_of_turn)
             # Templates often write a newline after the end of turn; the model has stopped by then.
             del row[last + 1 :]

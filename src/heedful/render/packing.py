@@ -139,10 +139,16 @@ def pack(rows: Sequence[Row], tokens_per_row: int) -> list[Packed]:
 
     A row longer than the budget gets a pack of its own. Deterministic: the same rows always pack the same way.
     """
+    bins = first_fit([row.tokens for row in rows], tokens_per_row)
+    return [_lay_out([rows[i] for i in members], tuple(members)) for members in bins]
+
+
+def first_fit(sizes: Sequence[int], tokens_per_row: int) -> list[list[int]]:
+    """Which rows of these sizes (tokens) share a pack, as indices."""
     bins: list[list[int]] = []
     room: list[int] = []
-    for index in sorted(range(len(rows)), key=lambda i: (-rows[i].tokens, i)):
-        size = rows[index].tokens
+    for index in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
+        size = sizes[index]
         for number, free in enumerate(room):
             if size <= free:
                 bins[number].append(index)
@@ -151,7 +157,7 @@ def pack(rows: Sequence[Row], tokens_per_row: int) -> list[Packed]:
         else:
             bins.append([index])
             room.append(max(tokens_per_row - size, 0))
-    return [_lay_out([rows[i] for i in members], tuple(members)) for members in bins]
+    return bins
 
 
 def _lay_out(rows: Sequence[Row], indices: tuple[int, ...]) -> Packed:

@@ -68,14 +68,16 @@ def render(records: Sequence[Demonstration | Preference], renderer: Renderer, li
     Quarantined, with these reasons: `template_refused`, `empty_prompt` (nothing to condition on), `too_long` (policy
     `drop`), `equal_after_truncation` (a pair whose sides no longer differ).
     """
-    rewritten_before = renderer.rewritten
+    prompts_rewritten = 0
     texts: list[tuple[Demonstration | Preference, str, list[str]]] = []
     quarantined: list[Quarantined] = []
     for record in records:
+        rewritten_before = renderer.rewritten
         try:
             prompt = renderer.prompt_text(record.prompt)
             responses = [renderer.response_text(record.prompt, response) for response in _responses(record)]
             texts.append((record, prompt, responses))
+            prompts_rewritten += renderer.rewritten > rewritten_before
         except TemplateRefused as error:
             quarantined.append(Quarantined(record.id, "template_refused", str(error), record))
     prompts = renderer.encode_prompts([prompt for _, prompt, _ in texts])
@@ -90,7 +92,9 @@ def render(records: Sequence[Demonstration | Preference], renderer: Renderer, li
             continue
         row = truncate(prompt_ids, response_ids, limits, bos=renderer.tokenizer.bos_token_id)
         if row is None:
-            detail = f"longer than {limits.max_length} tokens"
+            own = limits.max_prompt_length
+            over_own = own is not None and len(prompt_ids) > own
+            detail = f"the prompt is longer than {own} tokens" if over_own else f"longer than {limits.max_length} tokens"
             quarantined.append(Quarantined(record.id, "too_long", detail, record))
         elif len(row.responses) == 2 and row.responses[0] == row.responses[1]:
             detail = f"chosen and rejected are equal within {limits.max_length} tokens"
@@ -101,7 +105,7 @@ def render(records: Sequence[Demonstration | Preference], renderer: Renderer, li
             kept.append(Row(record.id, row.prompt, row.responses, record.weight))
     rows = Rows(kept, quarantined)
     rows.prompts_cut, rows.responses_cut = prompts_cut, responses_cut
-    rows.prompts_rewritten = renderer.rewritten - rewritten_before
+    rows.prompts_rewritten = prompts_rewritten
     return rows
 
 

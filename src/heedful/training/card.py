@@ -39,7 +39,9 @@ def write_card(run: RunFolder) -> None:
     """Write `model_card.md` from `run.json`."""
     info = run.info()
     recipe: dict[str, Any] = info["recipe"]
-    objective = f" ({recipe['objective.name']}, β = {recipe['objective.beta']})" if "objective.name" in recipe else ""
+    objective = (
+        f" ({recipe['objective.name']}, β = {recipe['objective.beta']})" if "objective.name" in recipe else ""
+    )
     numbers = info.get("evaluation") or {}
     rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in numbers.items())
     text = _TEMPLATE.format(
@@ -65,7 +67,10 @@ def write_card(run: RunFolder) -> None:
 
 def _loading(run: RunFolder, info: dict[str, Any]) -> str:
     if not run.adapter.exists():
-        return f'from transformers import AutoModelForCausalLM\n\nmodel = AutoModelForCausalLM.from_pretrained("{run.merged}")'
+        return (
+            "from transformers import AutoModelForCausalLM\n\n"
+            f'model = AutoModelForCausalLM.from_pretrained("{run.merged}")'
+        )
     lines = [
         "from peft import PeftModel",
         "from transformers import AutoModelForCausalLM",

@@ -1,7 +1,8 @@
 """Checkpoints that are whole or not there: written beside, synced, then renamed.
 
-A checkpoint holds all that decides how a run goes on: trainable weights, optimiser, random states, and a `state.json` with
-the step, the guard and the position in metrics.jsonl. The schedule and the data's order are functions of the step.
+A checkpoint holds all that decides how a run goes on: trainable weights, optimiser, each process's random
+states, and a `state.json` with the step, the guard and the position in metrics.jsonl. The schedule and the
+data's order are functions of the step.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import random
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +24,38 @@ from torch import Tensor
 from heedful.errors import RunError
 
 _PREFIX = "step-"
+# What is on its way in or out; a killed process leaves it behind, and nobody reads it.
+_PART = ".part-"
 
 
-def save(
-    folder: Path, step: int, weights: dict[str, Tensor], optimizer: dict[str, Any], state: dict[str, Any], *, keep: int
-) -> Path:
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a checkpoint holds: see `save`."""
+
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    randomness: list[dict[str, Any]]
+    state: dict[str, Any]
+
+
+def save(folder: Path, step: int, saved: Saved, *, keep: int) -> Path:
     """Write `folder/step-000123` and remove all but the newest `keep` checkpoints.
+
+    `saved.randomness` is `random_states()` of each process, in order.
 
     Raises:
         RunError: the disk is full or cannot be written; older checkpoints are untouched.
     """
     final = folder / f"{_PREFIX}{step:06d}"
-    part = folder / f".part-{step:06d}-{os.getpid()}"
+    part = folder / f"{_PART}{step:06d}-{os.getpid()}"
     try:
         part.mkdir(parents=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in saved.weights.items()}
         save_file(tensors, part / "trainable.safetensors")
-        torch.save(optimizer, part / "optimizer.pt")
-        torch.save(_random_states(), part / "random.pt")
-        (part / "state.json").write_text(json.dumps({"step": step, **state}))
-        sync(part)
-        if final.exists():
-            shutil.rmtree(final)
-        os.rename(part, final)
-        _sync_folder(folder)
+        torch.save(saved.optimizer, part / "optimizer.pt")
+        torch.save(saved.randomness, part / "random.pt")
+        (part / "state.json").write_text(json.dumps({"step": step, **saved.state}))
+        put_in_place(part, final)
     except Exception as error:
         shutil.rmtree(part, ignore_errors=True)
         if not _is_disk_trouble(error):
@@ -55,7 +65,7 @@ def save(
         mend = f"Make room, then resume; {last.name} is whole." if last else "Make room, then start again."
         raise RunError(f"the checkpoint was not saved: {reason}.", where=str(final), mend=mend) from error
     for old in _all(folder)[:-keep]:
-        shutil.rmtree(old)
+        _remove(old)
     return final
 
 
@@ -64,37 +74,57 @@ def newest(folder: Path) -> Path | None:
     return next(reversed(_all(folder)), None)
 
 
-def load(checkpoint: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
-    """`(weights, optimiser state, state)`; puts the random states back.
+def load(checkpoint: Path) -> Saved:
+    """What `save` wrote.
 
     Raises:
-        RunError: a file of it is damaged.
+        RunError: a file of it is damaged or missing.
     """
     try:
-        weights = load_file(checkpoint / "trainable.safetensors")
-        optimizer = torch.load(checkpoint / "optimizer.pt", weights_only=True)
-        randomness = torch.load(checkpoint / "random.pt", weights_only=True)
-        state = json.loads((checkpoint / "state.json").read_text())
+        return Saved(
+            load_file(checkpoint / "trainable.safetensors"),
+            torch.load(checkpoint / "optimizer.pt", weights_only=True),
+            torch.load(checkpoint / "random.pt", weights_only=True),
+            json.loads((checkpoint / "state.json").read_text()),
+        )
     except Exception as error:  # torch, safetensors and json each have their own
-        mend = "Remove the folder; the checkpoint before it will be used."
-        raise RunError(f"the checkpoint cannot be read: {error}", where=str(checkpoint), mend=mend) from error
-    _set_random_states(randomness)
-    return weights, optimizer, state
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        before = [other.name for other in _all(checkpoint.parent) if other < checkpoint]
+        mend = (
+            f"Remove this folder; the run then resumes from {before[-1]}."
+            if before
+            else "Start the run anew."
+        )
+        raise RunError(
+            f"the checkpoint cannot be read: {reason}.", where=str(checkpoint), mend=mend
+        ) from error
 
 
 def clear_parts(folder: Path) -> None:
-    """Remove what killed processes left half-written."""
-    for part in folder.glob(".part-*"):
+    """Remove what killed processes left half-written, or half-removed."""
+    for part in folder.glob(f"{_PART}*"):
         shutil.rmtree(part, ignore_errors=True)
 
 
-def sync(folder: Path) -> None:
-    """Have every file of a folder on the disk, so that the rename that follows can only show whole files."""
-    for path in folder.rglob("*"):
+def put_in_place(part: Path, final: Path) -> None:
+    """Give a finished folder its name; a reader of `final` sees all of it or none."""
+    for path in part.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    _sync_folder(folder)
+    _sync_folder(part)
+    if final.exists():
+        _remove(final)
+    os.rename(part, final)
+    _sync_folder(final.parent)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that readers know: out of sight first, so that nobody sees half of it."""
+    aside = folder.with_name(f"{_PART}old-{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -119,18 +149,26 @@ def _is_full(error: Exception) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
-def _random_states() -> dict[str, Any]:
+def random_states() -> dict[str, Any]:
+    """The states of every source of randomness in this process."""
     version, keys, position = random.getstate()
     name, values, at, has_gauss, gauss = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "python": [version, list(keys), position],
-        "numpy": [str(name), torch.from_numpy(np.asarray(values).astype(np.int64)), int(at), int(has_gauss), float(gauss)],
+        "numpy": [
+            str(name),
+            torch.from_numpy(np.asarray(values).astype(np.int64)),
+            int(at),
+            int(has_gauss),
+            float(gauss),
+        ],
     }
 
 
-def _set_random_states(states: dict[str, Any]) -> None:
+def set_random_states(states: dict[str, Any]) -> None:
+    """Put back what `random_states` found."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])

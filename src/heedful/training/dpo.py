@@ -1,4 +1,4 @@
-"""Preference optimisation as a stage: DPO and its relatives over pairs, against cached reference log-probs."""
+"""Preference optimisation as a stage: DPO and its relatives over pairs, with cached reference log-probs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ class DPOStage:
 
 
 def run(
-    recipe: DPORecipe, given: job.Given = job.NOTHING, *, resume: bool = False, reporter: Reporter | None = None
+    recipe: DPORecipe,
+    given: job.Given = job.NOTHING,
+    *,
+    resume: bool = False,
+    reporter: Reporter | None = None,
 ) -> Outcome:
     """Train by `recipe`; what is `given` stands for what the recipe would load.
 

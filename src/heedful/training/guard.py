@@ -1,8 +1,8 @@
-"""The guard: notices that a step went wrong and says what to do about it. Decides on numbers; acts on nothing.
+"""The guard: notices that a step went wrong and says what to do. Decides on numbers; acts on nothing.
 
-A step whose loss or gradient is not finite, or whose gradient norm exceeds the running median many times, is skipped.
-Several in a row mean the weights are bad: go back to the last good checkpoint with a lower learning rate. After a bounded
-number of returns, stop and say so.
+A step whose loss or gradient is not finite, or whose gradient norm exceeds the running median many times, is
+skipped. Several in a row mean the weights are bad: go back to the last good checkpoint with a lower learning
+rate. After a bounded number of returns, stop and say so.
 """
 
 from __future__ import annotations
@@ -69,6 +69,11 @@ class Guard:
         self._bad_in_a_row = 0
         return Decision("rollback", f"{reason}, {self.patience} steps in a row")
 
+    @property
+    def calm(self) -> bool:
+        """Whether the last step was good."""
+        return self._bad_in_a_row == 0
+
     def state(self) -> dict[str, Any]:
         return {
             "lr_scale": self.lr_scale,
@@ -93,5 +98,6 @@ class Guard:
         if len(self._norms) >= _ENOUGH:
             usual = median(self._norms)
             if grad_norm > self.max_grad_ratio * max(usual, 1e-8):
-                return f"the gradient norm is {grad_norm:.3g}, {grad_norm / max(usual, 1e-8):.0f} times the usual {usual:.3g}"
+                times = grad_norm / max(usual, 1e-8)
+                return f"the gradient norm is {grad_norm:.3g}, {times:.0f} times the usual {usual:.3g}"
         return ""

@@ -5,13 +5,16 @@ What all stages have in common stands here; what makes one of them stands in its
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from heedful import formats
-from heedful.errors import DataError, HeedfulError
+from heedful.errors import DataError, HeedfulError, RunError
 from heedful.models.backbone import Backbone
 from heedful.models.export import save_adapter, save_merged
 from heedful.models.loading import load
@@ -22,13 +25,13 @@ from heedful.records import Demonstration, Preference, Record
 from heedful.render.chat import Renderer
 from heedful.render.rows import Rows, render
 from heedful.render.truncate import Limits
-from heedful.training import run_folder
+from heedful.training import checkpoint, processes, run_folder
 from heedful.training.card import write_card
 from heedful.training.loop import Loop, Outcome
 from heedful.training.reference import rows_fingerprint
 from heedful.training.run_folder import RunFolder
 from heedful.training.stage import Stage
-from heedful.training.tracking import Reporter
+from heedful.training.tracking import Reporter, require
 
 Recipe = SFTRecipe | DPORecipe
 
@@ -87,14 +90,21 @@ def prepare(
     Raises:
         DataError: a file that cannot be read, or holds no record of the stage's `kind`.
         ModelError: the model cannot be loaded.
+        RecipeError: a tracker is not installed.
     """
     data, training = recipe.data, recipe.training
+    require(training.trackers)
+    if not processes.is_main():
+        reporter = Reporter(quiet=True)
     read: dict[str, Kept[Any]] = {}
     files = [data.train] if isinstance(data.train, str) else data.train
     learned: Sequence[Any] = _read_all(data, files, read) if given.train is None else given.train
     held_out: Sequence[Any] = given.held_out or []
     if data.eval is not None:
         held_out = _read_all(data, [data.eval], read)
+    for given_records in (given.train, given.held_out):
+        if isinstance(given_records, Kept):
+            read[f"records in memory {len(read) + 1}"] = given_records
     for name, kept in read.items():
         reporter.say(f"{name}: {kept.counts}")
     _require(kind, [*learned, *held_out])
@@ -105,7 +115,11 @@ def prepare(
     if backbone is None:
         model = recipe.model
         backbone = load(
-            model.name, adapter=model.adapter, dtype=model.dtype, device=model.device, full=training.method == "full"
+            model.name,
+            adapter=model.adapter,
+            dtype=model.dtype,
+            device=model.device,
+            full=training.method == "full",
         )
     renderer = Renderer(backbone.tokenizer, data.template)
     limits = Limits(data.max_length, data.max_prompt_length, data.truncation)
@@ -115,10 +129,10 @@ def prepare(
         if rows.counts.read:
             cuts = f"; {rows.cuts()}" if rows.cuts() else ""
             reporter.say(f"{title}: {rows.counts}, {rows.tokens} tokens{cuts}")
-    left_out = job.left_out()
     if data.quarantine is not None:
-        write_quarantine(left_out, data.quarantine)
-        reporter.say(f"{len(left_out)} left-out rows written to {data.quarantine}")
+        left_out, file = job.left_out(), data.quarantine
+        processes.on_main(lambda: write_quarantine(left_out, file))
+        reporter.say(f"{len(left_out)} left-out rows written to {file}")
     if not job.train:
         what = f"no row is left to train on ({job.train.counts})."
         mend = "Look at them with data.quarantine=FILE, or raise data.max_length."
@@ -134,38 +148,57 @@ def train(job: Job, stages: Callable[[], tuple[Stage, Stage | None]], *, resume:
             belongs here, before the policy's adapter is put on.
     """
     recipe, backbone = job.recipe, job.backbone
-    run = run_folder.open_run(recipe, resume=resume)
+    run = processes.on_main(lambda: run_folder.open_run(recipe, resume=resume))
     started = time.monotonic()
     try:
         backbone.drop_adapter()
-        run.update(
-            model={
-                "name": backbone.name,
-                "base": backbone.base,
-                "lineage": backbone.lineage,
-                "fingerprint": backbone.fingerprint(),
-            },
-            compute_dtype=str(backbone.compute_dtype).removeprefix("torch."),
-            counts=job.counts(),
-            data_fingerprint=rows_fingerprint(job.train),
-        )
+        processes.on_main(lambda: _describe(job, run, resume=resume))
         stage, held_out = stages()
         _make_trainable(backbone, recipe)
         command = f"heedful {recipe.stage} {run.path / 'recipe.yaml'} --resume"
-        loop = Loop(stage, held_out, backbone, recipe.training, recipe.guard, run, job.reporter, command=command)
+        loop = Loop(
+            stage, held_out, backbone, recipe.training, recipe.guard, run, job.reporter, command=command
+        )
         outcome = loop.fit(resume=resume)
-        _write_results(job, run)
+        seconds = round(time.monotonic() - started, 1)
+        processes.on_main(lambda: _write_results(job, run, outcome, seconds))
     except HeedfulError as error:
-        run.update(status=type(error).__name__.lower(), error=str(error))
+        if processes.is_main():
+            run.update(status=type(error).__name__.lower(), error=str(error))
         raise
-    seconds = round(time.monotonic() - started, 1)
-    run.update(
-        status="finished", error=None, seconds=seconds, steps=outcome.steps, evaluation=outcome.evaluation
-    )
-    write_card(run)
     where = run.adapter if recipe.training.method == "lora" else run.merged
     job.reporter.say(f"Done: {where}")
     return outcome
+
+
+def _describe(job: Job, run: RunFolder, *, resume: bool) -> None:
+    """Write down what the run starts from; a resumed run must start from the same."""
+    backbone = job.backbone
+    fingerprints = {
+        "model.name": backbone.fingerprint(),
+        "data.train": _learned(job.train),
+        "data.eval": _learned(job.held_out),
+    }
+    if resume:
+        run_folder.check_same(run, fingerprints)
+    run.update(
+        model={
+            "name": backbone.name,
+            "base": backbone.base,
+            "lineage": backbone.lineage,
+            "fingerprint": fingerprints["model.name"],
+        },
+        compute_dtype=str(backbone.compute_dtype).removeprefix("torch."),
+        counts=job.counts(),
+        data_fingerprint=fingerprints["data.train"],
+        fingerprints=fingerprints,
+    )
+
+
+def _learned(rows: Rows) -> str:
+    """A hash of all that is learned from: every token, and what each row weighs."""
+    weights = ",".join(f"{row.weight!r}" for row in rows)
+    return hashlib.blake2b(f"{rows_fingerprint(rows)} {weights}".encode(), digest_size=16).hexdigest()
 
 
 def _make_trainable(backbone: Backbone, recipe: Recipe) -> None:
@@ -175,19 +208,44 @@ def _make_trainable(backbone: Backbone, recipe: Recipe) -> None:
     else:
         lora = recipe.lora
         backbone.train_lora(
-            rank=lora.rank, alpha=lora.alpha, dropout=lora.dropout, targets=lora.targets, seed=recipe.training.seed
+            rank=lora.rank,
+            alpha=lora.alpha,
+            dropout=lora.dropout,
+            targets=lora.targets,
+            seed=recipe.training.seed,
         )
     backbone.model.train()
     if recipe.training.gradient_checkpointing:
         backbone.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
-def _write_results(job: Job, run: RunFolder) -> None:
-    job.backbone.model.eval()
-    if job.recipe.training.method == "lora":
-        save_adapter(job.backbone, run.adapter)
-    if job.recipe.training.method == "full" or job.recipe.export.merged:
-        save_merged(job.backbone, run.merged)
+def _write_results(job: Job, run: RunFolder, outcome: Outcome, seconds: float) -> None:
+    backbone, training = job.backbone, job.recipe.training
+    backbone.model.eval()
+    if training.method == "lora":
+        _write_whole(run.adapter, lambda folder: save_adapter(backbone, folder))
+    if training.method == "full" or job.recipe.export.merged:
+        _write_whole(run.merged, lambda folder: save_merged(backbone, folder))
+    run.update(
+        status="finished", error=None, seconds=seconds, steps=outcome.steps, evaluation=outcome.evaluation
+    )
+    write_card(run)
+
+
+def _write_whole(final: Path, write: Callable[[Path], None]) -> None:
+    """Have `write` fill a folder, which shows under its name when it is whole.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    part = final.with_name(f".{final.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        write(part)
+        checkpoint.put_in_place(part, final)
+    except OSError as error:
+        mend = "Make room, then resume: only the writing is left to do."
+        raise RunError(f"the results cannot be written: {error}.", where=str(final), mend=mend) from error
 
 
 def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any]]) -> Kept[Record]:
@@ -204,7 +262,9 @@ def _require(kind: type[Demonstration] | type[Preference], records: Sequence[Any
     wanted, found = kind.__name__.lower(), type(wrong).__name__.lower()
     command = {"preference": "heedful dpo", "demonstration": "heedful sft"}.get(found)
     mend = f"Train on it with: {command}" if command else None
-    raise DataError(f"this stage learns from {wanted}s, and this is a {found}.", where=wrong.id or None, mend=mend)
+    raise DataError(
+        f"this stage learns from {wanted}s, and this is a {found}.", where=wrong.id or None, mend=mend
+    )
 
 
 def _counts(kept: Kept[Any]) -> dict[str, Any]:

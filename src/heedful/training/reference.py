@@ -1,7 +1,8 @@
 """Reference log-probs, computed once per data set and kept on disk under a full fingerprint.
 
-The fingerprint covers every base weight, every token id (so data, template and truncation), the number type, the path taken
-and the libraries' versions. Anything different is another file: a stale cache cannot be read by accident.
+The fingerprint covers every base weight, every token id (so data, template and truncation), the number type,
+the path taken and the libraries' versions. Anything different is another file: a stale cache cannot be read
+by accident.
 """
 
 from __future__ import annotations
@@ -19,48 +20,46 @@ from torch import Tensor
 
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import cache_folder
+from heedful.models.scoring import score
 from heedful.recipe import TrainingSettings
-from heedful.render.packing import pack
 from heedful.render.rows import Rows
+from heedful.training import processes
 from heedful.training.tracking import Reporter
-
-# Rows are packed by lengths within chunks of this many, so that progress shows and padding would stay small.
-_CHUNK = 64
 
 
 def reference_logps(backbone: Backbone, rows: Rows, settings: TrainingSettings, reporter: Reporter) -> Tensor:
     """Summed log-probs of every response under the reference: `[rows, responses]`, nats, fp32, on CPU."""
     path = cache_folder() / "reference" / f"{fingerprint(backbone, rows, padded=settings.padded)}.safetensors"
-    cached = _read(path, len(rows))
+    cached = processes.on_main(lambda: _read(path, len(rows)))
     if cached is not None:
         reporter.say(f"Reference log-probs of {len(rows)} rows read from the cache.")
         return cached
-    logps = score(backbone, "reference", rows, settings, reporter, title="Reference log-probs")
-    _write(path, logps)
+    role = backbone.role("reference")
+    role.force_padded = settings.padded
+    own = processes.share(range(len(rows)))
+    with reporter.task("Reference log-probs", len(own)) as task:
+        found = score(
+            role, [rows[i] for i in own], tokens_per_row=settings.tokens_per_row, on_done=task.update
+        )
+    logps = torch.empty(len(rows), len(rows[0].responses))
+    for process, part in enumerate(processes.gather(found)):
+        if len(part):
+            logps[process :: processes.count()] = part
+    processes.on_main(lambda: _write(path, logps))
     return logps
-
-
-def score(
-    backbone: Backbone, role: str, rows: Rows, settings: TrainingSettings, reporter: Reporter, *, title: str
-) -> Tensor:
-    """Summed log-probs of every response under a role: `[rows, responses]`, nats, fp32, on CPU."""
-    scorer = backbone.role(role)
-    scorer.force_padded = settings.padded
-    found = torch.empty(len(rows), len(rows[0].responses))
-    with torch.no_grad(), reporter.task(title, len(rows)) as task:
-        for start in range(0, len(rows), _CHUNK):
-            for packed in pack(rows[start : start + _CHUNK], settings.tokens_per_row):
-                sums = packed.sum_by_sequence(scorer(packed.to(backbone.device)).cpu())
-                found[[start + i for i in packed.rows]] = sums.view(len(packed.rows), -1)
-            task.update(min(start + _CHUNK, len(rows)))
-    return found
 
 
 def fingerprint(backbone: Backbone, rows: Rows, *, padded: bool) -> str:
     """A hash of all that the reference's log-probs of these rows depend on."""
     digest = hashlib.blake2b(digest_size=16)
     padded = padded or not backbone.compatibility.packs
-    parts = [backbone.fingerprint(), str(backbone.compute_dtype), str(padded), torch.__version__, transformers.__version__]
+    parts = [
+        backbone.fingerprint(),
+        str(backbone.compute_dtype),
+        str(padded),
+        torch.__version__,
+        transformers.__version__,
+    ]
     digest.update("\n".join(parts).encode())
     digest.update(rows_fingerprint(rows).encode())
     return digest.hexdigest()

@@ -1,7 +1,7 @@
 """The run folder: self-describing, never overwritten, and the same run when resumed.
 
-Holds `recipe.yaml` (as resolved), `run.json` (versions, seeds, fingerprints, counts, lineage), `metrics.jsonl`,
-`checkpoints/`, and at the end `adapter/` or `merged/` and `model_card.md`.
+Holds `recipe.yaml` (as resolved), `run.json` (versions, seeds, fingerprints, counts, lineage),
+`metrics.jsonl`, `checkpoints/`, and at the end `adapter/` or `merged/` and `model_card.md`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,15 @@ from heedful.errors import RunError
 from heedful.recipe import DPORecipe, SFTRecipe, to_yaml
 
 # A resumed run may change these: they decide what is written and shown, not what is computed.
-_MAY_CHANGE = ("output", "training.checkpoint_every", "training.keep_checkpoints", "training.log_every")
-_MAY_CHANGE += ("training.trackers", "export.merged", "data.quarantine")
+_MAY_CHANGE = (
+    "output",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.log_every",
+    "training.trackers",
+    "export.merged",
+    "data.quarantine",
+)
 
 
 class RunFolder:
@@ -103,7 +110,9 @@ def check(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> None:
             mend = "Go on with it by --resume, or choose another output=FOLDER."
             raise RunError("the output folder already holds a run.", where=where, mend=mend)
         if path.is_dir() and any(path.iterdir()):
-            raise RunError("the output folder is not empty.", where=where, mend="Choose another output=FOLDER.")
+            raise RunError(
+                "the output folder is not empty.", where=where, mend="Choose another output=FOLDER."
+            )
         return
     if not is_run:
         raise RunError("there is no run to resume.", where=where, mend="Start it without --resume.")
@@ -113,6 +122,20 @@ def check(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> None:
             what = f"the run was started with {key} = {before.get(key)!r}, and now it is {now.get(key)!r}."
             mend = f"Resume with the run's own recipe: {path / 'recipe.yaml'}"
             raise RunError(what, where=where, mend=mend)
+
+
+def check_same(run: RunFolder, facts: Mapping[str, Any]) -> None:
+    """Whether a resumed run learns from what it was started with; `facts` are fingerprints by recipe key.
+
+    Raises:
+        RunError: which of them is another.
+    """
+    before = run.info().get("fingerprints", facts)
+    for key in facts:
+        if before.get(key) != facts[key]:
+            what = f"what {key} names has changed since the run was started."
+            mend = "Give it what it was started with, or start anew with another output=FOLDER."
+            raise RunError(what, where=str(run.path), mend=mend)
 
 
 def _settled(recipe: SFTRecipe | DPORecipe) -> dict[str, Any]:

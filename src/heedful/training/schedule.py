@@ -20,7 +20,7 @@ def learning_rate(
 ) -> float:
     """The rate for optimiser step `step` (from 0) of `total`: a linear warm-up, then the named schedule.
 
-    The first step already moves (rate `peak / warmup`), and the last one stands just before the end of the schedule.
+    The first step already moves (rate `peak / warmup`), the last one stands just before the schedule's end.
     """
     warmup = round(total * warmup_ratio)
     if step < warmup:

@@ -32,7 +32,11 @@ class SFTStage:
 
 
 def run(
-    recipe: SFTRecipe, given: job.Given = job.NOTHING, *, resume: bool = False, reporter: Reporter | None = None
+    recipe: SFTRecipe,
+    given: job.Given = job.NOTHING,
+    *,
+    resume: bool = False,
+    reporter: Reporter | None = None,
 ) -> Outcome:
     """Train by `recipe`; what is `given` stands for what the recipe would load.
 

@@ -1,18 +1,21 @@
-"""Where a run's numbers go: metrics.jsonl always, a progress line for a person, and Accelerate's trackers where asked for."""
+"""Where a run's numbers go: metrics.jsonl, a progress line for a person, and trackers where asked for."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from heedful.errors import RecipeError
 
 # Without a terminal a plain line every so many seconds is enough to see that a run lives.
 _PLAIN_EVERY_SECONDS = 15.0
@@ -38,11 +41,23 @@ class MetricsLog:
     def cut(self, position: int) -> None:
         self._file.close()
         with self.path.open("rb+") as file:
-            file.truncate(position)
+            file.truncate(min(position, self.path.stat().st_size))
         self._file = self.path.open("a", encoding="utf-8")
 
     def close(self) -> None:
         self._file.close()
+
+
+def require(trackers: Sequence[str]) -> None:
+    """Refuse trackers that are not installed: Accelerate would leave them out without a word.
+
+    Raises:
+        RecipeError: which one is missing.
+    """
+    for name in trackers:
+        if importlib.util.find_spec(name) is None:
+            where, mend = "training.trackers", f"Install it (pip install {name}), or leave it out."
+            raise RecipeError(f"{name} is not installed.", where=where, mend=mend)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -57,7 +72,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 class Reporter:
-    """What a person sees while something runs: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+    """What a person sees meanwhile: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet

@@ -1,0 +1,58 @@
+"""The command `heedful`, put together from its groups."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import heedful
+from heedful.cli import evaluate, inspect, models, talk, train
+from heedful.errors import Interrupted
+
+
+class Group(TyperGroup):
+    """Commands in the order of a day's work; Ctrl-C leaves as Heedful's own error, which `main` words."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("Interrupted.") from None
+
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Teach a language model what people prefer.",
+)
+app.command()(evaluate.quickstart)
+app.command()(inspect.inspect)
+app.command()(train.sft)
+app.command()(train.dpo)
+app.command()(evaluate.evaluate)
+app.command()(talk.generate)
+app.command()(talk.chat)
+app.command()(models.export)
+app.add_typer(models.app, name="models")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(heedful.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass

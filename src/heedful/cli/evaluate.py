@@ -1,0 +1,50 @@
+"""`heedful quickstart` and `heedful evaluate`: run the whole pipeline, or judge a model by held-out data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from heedful.report import ReportData
+
+QUICKSTART = Path("runs/quickstart")
+REPORT = Path("report.html")
+
+
+def quickstart(
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs and report go.")] = QUICKSTART,
+) -> None:
+    """Train the default model by SFT and DPO on data that come with Heedful, and write a report."""
+    from heedful import quickstart as whole
+    from heedful.training.tracking import Reporter
+
+    findings = whole.run(output, Reporter())
+    _show(findings.data)
+    typer.echo(f"\nReport: {output / 'report.html'}")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run, or whatever --model takes elsewhere.")],
+    data: Annotated[str, typer.Option(metavar="FILE", help="Held-out preferences or demonstrations.")],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What it is compared with; for a run, its own base.")
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="HTML", help="The report.")] = REPORT,
+) -> None:
+    """Compare a model with a baseline on held-out data, and write a report."""
+    from heedful.pipeline import evaluate as compare
+
+    findings = compare(model, baseline=baseline, data=data)
+    _show(findings.data)
+    typer.echo(f"\nReport: {findings.save(output)}")
+
+
+def _show(data: ReportData) -> None:
+    from rich.console import Console
+
+    from heedful.report import summary
+
+    summary(data, Console())

@@ -1,0 +1,145 @@
+"""`heedful inspect`: what a data file holds, before anything learns from it. No model is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from heedful.quarantine import Kept, Quarantined
+    from heedful.records import Record
+
+SIDES = ("prompt", "response", "chosen", "rejected")
+EXAMPLE_CHARACTERS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Lengths of one side of all records, in words."""
+
+    shortest: int
+    median: float
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a file holds.
+
+    Attributes:
+        kinds: records of each kind.
+        quarantined: rows left out, by reason.
+        words: lengths by side (prompt, chosen, ...).
+        example: the first record, its sides as text.
+    """
+
+    file: str
+    format: str
+    kinds: dict[str, int]
+    read: int
+    kept: int
+    quarantined: dict[str, int]
+    words: dict[str, Words]
+    example: dict[str, str]
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Preferences or demonstrations.")],
+    format: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The files' format; left out, it is recognised.")
+    ] = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write the rows that were left out, and why.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read this many rows of each file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, for programs.")] = False,
+) -> None:
+    """Say what data files hold: format, kind, counts, lengths, and what would be left out and why."""
+    from heedful import formats
+    from heedful.quarantine import write_quarantine
+
+    left_out: list[Quarantined] = []
+    for number, path in enumerate(files):
+        kept = formats.read(path, format=format, limit=limit, bad_lines="quarantine")
+        left_out += kept.quarantined
+        findings = examine(path, format or recognised(path), kept)
+        if as_json:
+            typer.echo(json.dumps(asdict(findings), ensure_ascii=False))
+        else:
+            typer.echo(("\n" if number else "") + describe(findings))
+    if quarantine is not None:
+        write_quarantine(left_out, quarantine)
+        typer.echo(f"{len(left_out)} left-out rows written to {quarantine}", err=True)
+
+
+def recognised(path: Path) -> str:
+    """The format that reading the file recognised."""
+    from heedful.formats.files import rows
+    from heedful.formats.reading import SAMPLE_ROWS
+    from heedful.formats.registry import recognise
+
+    objects = (row.value for row in rows(path.expanduser()) if isinstance(row.value, dict) and row.value)
+    return recognise(list(islice(objects, SAMPLE_ROWS)), str(path)).name
+
+
+def examine(path: Path, format: str, kept: Kept[Record]) -> Findings:
+    sides: dict[str, list[int]] = {}
+    for record in kept:
+        for name, text in _sides(record).items():
+            sides.setdefault(name, []).append(len(text.split()))
+    counts = kept.counts
+    return Findings(
+        file=str(path),
+        format=format,
+        kinds=dict(Counter(type(record).__name__.lower() for record in kept)),
+        read=counts.read,
+        kept=counts.kept,
+        quarantined=counts.quarantined,
+        words={name: Words(min(lengths), median(lengths), max(lengths)) for name, lengths in sides.items()},
+        example=_sides(kept[0]) if kept else {},
+    )
+
+
+def describe(findings: Findings) -> str:
+    """The findings for a person, without what could steer a terminal."""
+    from heedful.quarantine import Counts
+
+    kinds = ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in findings.kinds.items())
+    lines = [
+        findings.file,
+        f"  format    {findings.format}",
+        f"  records   {kinds or 'none'}",
+        f"  rows      {Counts(findings.read, findings.kept, findings.quarantined)}",
+    ]
+    for name, words in findings.words.items():
+        lines.append(f"  {name:<9} {words.shortest} to {words.longest} words, median {words.median:g}")
+    if findings.example:
+        lines.append("  The first:")
+        lines += [f"    {name:<9} {_one_line(text)}" for name, text in findings.example.items()]
+    return "\n".join(lines)
+
+
+def _sides(record: Any) -> dict[str, str]:
+    found = {name: _text(getattr(record, name)) for name in SIDES if hasattr(record, name)}
+    ranked = getattr(record, "responses", ())
+    return found | {f"response {number}": _text(turns) for number, turns in enumerate(ranked, 1)}
+
+
+def _text(turns: Sequence[Any]) -> str:
+    """A conversation as text, its roles named where there is more than one turn."""
+    if len(turns) == 1:
+        return str(turns[0].content)
+    return "\n".join(f"{turn.role}: {turn.content}" for turn in turns)
+
+
+def _one_line(text: str) -> str:
+    line = "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    return line if len(line) <= EXAMPLE_CHARACTERS else line[: EXAMPLE_CHARACTERS - 1] + "…"

@@ -1,0 +1,166 @@
+"""`heedful sft` and `heedful dpo`: a recipe in; a run folder out, or with `--dry-run` a plan."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from heedful.errors import RecipeError
+
+if TYPE_CHECKING:
+    from heedful.recipe import DPORecipe, SFTRecipe
+    from heedful.training.tracking import Reporter
+
+RECIPE_SUFFIXES = (".yaml", ".yml")
+GZIP_MAGIC = b"\x1f\x8b"
+
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RECIPE | KEY=VALUE",
+        help="A recipe in YAML (the defaults without one), and keys over it, such as training.epochs=2.",
+        show_default=False,
+    ),
+]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="The model to train: model.name=NAME.")]
+Train = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE", help="What to learn from, may be given several times: data.train=FILE."),
+]
+Eval = Annotated[str | None, typer.Option("--eval", metavar="FILE", help="What to judge by: data.eval=FILE.")]
+Output = Annotated[str | None, typer.Option(metavar="FOLDER", help="The run folder: output=FOLDER.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the recipe and a plan; train nothing.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings and errors.")]
+
+
+def sft(
+    arguments: Arguments = None,
+    model: Model = None,
+    train: Train = None,
+    eval_file: Eval = None,
+    output: Output = None,
+    dry_run: DryRun = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fine-tune a model on demonstrations: answer as they do."""
+    everyday = _everyday(model, train, eval_file, output)
+    _run("sft", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
+
+
+def dpo(
+    arguments: Arguments = None,
+    model: Model = None,
+    train: Train = None,
+    eval_file: Eval = None,
+    output: Output = None,
+    dry_run: DryRun = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model on preferences: the chosen response rather than the rejected one."""
+    everyday = _everyday(model, train, eval_file, output)
+    _run("dpo", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
+
+
+def _everyday(
+    model: str | None, train: list[str] | None, eval_file: str | None, output: str | None
+) -> list[str]:
+    """The options as overrides; JSON is YAML in which no value can be taken for another type."""
+    files: Any = train[0] if train and len(train) == 1 else train
+    keys: Mapping[str, Any] = {
+        "model.name": model,
+        "data.train": files or None,
+        "data.eval": eval_file,
+        "output": output,
+    }
+    return [f"{key}={json.dumps(value)}" for key, value in keys.items() if value is not None]
+
+
+def _run(
+    stage: str, arguments: Sequence[str], everyday: list[str], *, dry_run: bool, resume: bool, quiet: bool
+) -> None:
+    from heedful.recipe import load
+
+    path, overrides = split_arguments(arguments)
+    recipe = load(path, [*everyday, *overrides], stage=stage)
+
+    from heedful.training import run_folder
+    from heedful.training.tracking import Reporter
+
+    run_folder.check(recipe, resume=resume)  # before anything heavy is loaded
+    reporter = Reporter(quiet=quiet)
+    if dry_run:
+        _show_plan(recipe)
+    else:
+        _train(recipe, resume=resume, reporter=reporter)
+
+
+def _train(recipe: SFTRecipe | DPORecipe, *, resume: bool, reporter: Reporter) -> None:
+    from heedful.recipe import SFTRecipe
+    from heedful.training import dpo, sft
+
+    if isinstance(recipe, SFTRecipe):
+        outcome = sft.run(recipe, resume=resume, reporter=reporter)
+    else:
+        outcome = dpo.run(recipe, resume=resume, reporter=reporter)
+    if outcome.evaluation:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in outcome.evaluation.items())
+        reporter.say(f"Held out: {numbers}")
+    reporter.say(f"Try it: heedful chat --model {outcome.run}")
+
+
+def _show_plan(recipe: SFTRecipe | DPORecipe) -> None:
+    """The recipe on stdout, where it can be kept in a file; the plan on stderr."""
+    from heedful.recipe import SFTRecipe, to_yaml
+    from heedful.training import dpo, sft
+    from heedful.training.plan import plan
+    from heedful.training.tracking import Reporter
+
+    quiet = Reporter(quiet=True)  # the plan has all the counts
+    job = (
+        sft.prepare(recipe, reporter=quiet)
+        if isinstance(recipe, SFTRecipe)
+        else dpo.prepare(recipe, reporter=quiet)
+    )
+    typer.echo(to_yaml(recipe))
+    typer.echo(str(plan(job)), err=True)
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The recipe's path, where the first argument is one, and the overrides.
+
+    Raises:
+        RecipeError: an argument is a data file.
+    """
+    for argument in arguments:
+        if not _is_override(argument) and is_data_file(Path(argument)):
+            mend = f"Say data.train={argument} or --train {argument}."
+            raise RecipeError("this is a data file, and a recipe is YAML.", where=argument, mend=mend)
+    if arguments and not _is_override(arguments[0]):
+        return arguments[0], list(arguments[1:])
+    return None, list(arguments)
+
+
+def _is_override(argument: str) -> bool:
+    """Whether this is KEY=VALUE; `runs/beta=0.1/recipe.yaml` is a path, since no key holds a slash."""
+    key, equals, _ = argument.partition("=")
+    return bool(equals) and "/" not in key and os.sep not in key
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether this is a file of JSON, plain or gzipped, by its content; what is named YAML is a recipe."""
+    if path.suffix.lower() in RECIPE_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return head.startswith(GZIP_MAGIC) or head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))

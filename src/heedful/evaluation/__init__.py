@@ -1,0 +1,1 @@
+"""Did the model get better? One file per question asked of it."""

@@ -1,0 +1,207 @@
+"""Comparing models on held-out rows: ask each one, and put the findings into a report.
+
+Puts the floors below together: reading, asking and reporting each have their own room.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heedful import formats, machine
+from heedful.errors import DataError
+from heedful.evaluation import ask
+from heedful.evaluation import preference_accuracy as accuracy
+from heedful.evaluation.behaviour import Answer, measure
+from heedful.evaluation.preference_accuracy import PairScores
+from heedful.models.backbone import Backbone
+from heedful.models.loading import load
+from heedful.models.scoring import score
+from heedful.quarantine import Kept
+from heedful.records import Demonstration, Preference
+from heedful.render.chat import Renderer
+from heedful.render.rows import render
+from heedful.render.truncate import Limits
+from heedful.report import AccuracyRow, Curve, ReportData, SideBySide
+from heedful.report import render as render_report
+from heedful.training.loop import Outcome
+from heedful.training.run_folder import RunFolder
+from heedful.training.tracking import Reporter
+
+PER_TOKEN = "Finds the better answer likelier, per token"
+IMPLICIT = "Raises the better answer above the worse one, over the first model"
+SIDE_BY_SIDE = 12
+MAX_NEW_TOKENS = 160
+
+Held = Sequence[Preference | Demonstration]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Findings about one or more models on held-out rows."""
+
+    data: ReportData
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the findings as one self-contained HTML page."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render_report(self.data), encoding="utf-8")
+        return target
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What one model made of the held-out rows; `scores` where they are pairs."""
+
+    scores: PairScores | None
+    answers: list[Answer]
+
+
+def evaluate(
+    model: Outcome | Backbone | str,
+    *,
+    data: Held | str | os.PathLike[str],
+    baseline: Backbone | str | None = None,
+    max_length: int = 1024,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    prompts: int = 48,
+    quiet: bool = False,
+) -> Evaluation:
+    """Compare a model with a baseline on held-out pairs or demonstrations.
+
+    Args:
+        model: a run, a loaded backbone, or whatever `heedful.load` takes.
+        data: held-out records, or a file.
+        baseline: what it is compared with, a backbone without its adapter; the model that a run started from when
+            absent.
+        max_new_tokens: answers are cut there.
+        prompts: how many prompts are answered.
+
+    Raises:
+        DataError: no pair and no demonstration in the data.
+        ModelError: a model cannot be loaded.
+    """
+    reporter = Reporter(quiet=quiet)
+    records = held_out(data)
+    if isinstance(model, Outcome):
+        baseline = baseline or RunFolder(model.run).info()["model"]["name"]
+        model = str(model.run)
+    if baseline is None:
+        raise DataError("there is nothing to compare with.", mend="Name a baseline.")
+    stages: dict[str, Examined] = {}
+    for role, source in (("reference", baseline), ("policy", model)):
+        backbone = source if isinstance(source, Backbone) else load(source)
+        name = backbone.name if backbone.name not in stages else f"{backbone.name}, trained"
+        stages[name] = examine(
+            backbone,
+            records,
+            name,
+            reporter,
+            role=role,
+            max_length=max_length,
+            max_new_tokens=max_new_tokens,
+            prompts=prompts,
+        )
+    title = f"{list(stages)[1]} against {list(stages)[0]}"
+    facts = {"Machine": machine.describe()}
+    return Evaluation(report(title, "", stages, records, facts, max_new_tokens=max_new_tokens))
+
+
+def examine(
+    backbone: Backbone,
+    records: Held,
+    name: str,
+    reporter: Reporter,
+    *,
+    role: str = "policy",
+    max_length: int = 1024,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    prompts: int = 48,
+) -> Examined:
+    """Score the held-out pairs with a backbone in one role, and have it answer their prompts."""
+    renderer = Renderer(backbone.tokenizer)
+    pairs = [record for record in records if isinstance(record, Preference)]
+    rows = render(pairs, renderer, Limits(max_length))
+    scores = None
+    if rows:
+        with reporter.task(f"{name}: scoring held-out pairs", len(rows)) as task:
+            scores = ask.pair_scores(score(backbone.role(role), rows, on_done=task.update), rows)
+    asked = list(dict.fromkeys(record.prompt for record in records))[:prompts]
+    with reporter.task(f"{name}: answering held-out prompts", len(asked)) as task:
+        answers = ask.answers(
+            backbone, renderer, asked, role=role, max_new_tokens=max_new_tokens, on_done=task.update
+        )
+    return Examined(scores, answers)
+
+
+def held_out(data: Held | str | os.PathLike[str]) -> list[Preference | Demonstration]:
+    """The records of `data` that a model can be judged by."""
+    records: Any = formats.read(data) if isinstance(data, str | os.PathLike) else data
+    usable = [record for record in records if isinstance(record, Preference | Demonstration)]
+    if not usable:
+        counts = f" ({records.counts})" if isinstance(records, Kept) else ""
+        raise DataError(f"there is no pair and no demonstration to evaluate on{counts}.")
+    return usable
+
+
+def report(
+    title: str,
+    intro: str,
+    stages: dict[str, Examined],
+    records: Held,
+    facts: dict[str, str],
+    curves: Sequence[Curve] = (),
+    max_new_tokens: int = MAX_NEW_TOKENS,
+) -> ReportData:
+    """The findings about several models, the first of which the others are compared with."""
+    notes = [
+        f"Answers take the likeliest token each time and are cut after {max_new_tokens} tokens.",
+        "The examples are the first of the held-out file, not picked.",
+    ]
+    return ReportData(
+        title=title,
+        intro=intro,
+        facts=facts,
+        stages=list(stages),
+        curves=list(curves),
+        accuracy=_accuracies(stages),
+        behaviour={name: measure(examined.answers) for name, examined in stages.items()},
+        side_by_side=_side_by_side(stages, records),
+        notes=notes,
+    )
+
+
+def _accuracies(stages: dict[str, Examined]) -> list[AccuracyRow]:
+    def row(label: str, stage: str, found: accuracy.Accuracy) -> AccuracyRow:
+        return AccuracyRow(label, stage, found.value, found.low, found.high, found.n)
+
+    scored = {name: examined.scores for name, examined in stages.items() if examined.scores is not None}
+    if not scored:
+        return []
+    first, *later = scored
+    rows = [row(PER_TOKEN, name, accuracy.per_token(scores)) for name, scores in scored.items()]
+    for name in later:
+        if len(scored[name]) == len(scored[first]):
+            rows.append(row(IMPLICIT, name, accuracy.implicit_reward(scored[name], scored[first])))
+    rows.append(row("Shorter wins", "ruler", accuracy.shorter_wins(scored[first])))
+    rows.append(row("Longer wins", "ruler", accuracy.longer_wins(scored[first])))
+    return rows
+
+
+def _side_by_side(stages: dict[str, Examined], records: Held) -> list[SideBySide]:
+    better = {r.prompt: (r.chosen if isinstance(r, Preference) else r.response)[-1].content for r in records}
+    answers = {name: {answer.prompt: answer for answer in examined.answers} for name, examined in stages.items()}
+    prompts = [answer.prompt for answer in next(iter(stages.values())).answers][:SIDE_BY_SIDE]
+    return [
+        SideBySide(
+            prompt=prompt[-1].content,
+            answers={name: found[prompt].text for name, found in answers.items()},
+            ended={name: found[prompt].ended for name, found in answers.items()},
+            reference=better.get(prompt),
+        )
+        for prompt in prompts
+    ]

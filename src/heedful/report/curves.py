@@ -1,0 +1,47 @@
+"""A run's metrics as curves for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from heedful.report.data import Curve
+
+# What is drawn for each stage: title, unit, and which metrics, by the name a reader sees.
+_SFT = (("SFT: loss", "nats per token", {"training": ("train", "loss"), "held out": ("eval", "loss")}),)
+_DPO = (
+    ("DPO: loss", "nats per pair", {"training": ("train", "loss"), "held out": ("eval", "loss")}),
+    (
+        "DPO: implicit reward",
+        "nats",
+        {"chosen": ("train", "rewards/chosen"), "rejected": ("train", "rewards/rejected")},
+    ),
+    (
+        "DPO: how far log-probs moved",
+        "nats per response",
+        {"chosen": ("train", "logps/chosen_moved"), "rejected": ("train", "logps/rejected_moved")},
+    ),
+    (
+        "DPO: pairs told apart",
+        "share of pairs",
+        {"training": ("train", "rewards/accuracy"), "held out": ("eval", "rewards/accuracy")},
+    ),
+)
+_PLOTS = {"sft": _SFT, "dpo": _DPO}
+
+
+def training_curves(stage: str, metrics: Sequence[Mapping[str, Any]]) -> list[Curve]:
+    """The curves of one run of `stage` from the lines of its metrics.jsonl; plots without a point are left out."""
+    curves = []
+    for title, unit, lines in _PLOTS[stage]:
+        series = {name: list(_points(metrics, kind, key)) for name, (kind, key) in lines.items()}
+        drawn = {name: points for name, points in series.items() if points}
+        if drawn:
+            curves.append(Curve(title, unit, drawn))
+    return curves
+
+
+def _points(metrics: Sequence[Mapping[str, Any]], kind: str, key: str) -> Iterable[tuple[float, float]]:
+    for line in metrics:
+        if line["kind"] == kind and key in line:
+            yield float(line["step"]), float(line[key])
