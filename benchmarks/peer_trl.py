@@ -124,7 +124,7 @@ def _trainer(
     from peft import LoraConfig
     from trl import DPOTrainer, SFTTrainer
 
-    class TimedDPOTrainer(DPOTrainer):  # type: ignore[misc]
+    class TimedDPOTrainer(DPOTrainer):
         def _precompute_ref_logps(self, *positional: Any, **named: Any) -> Any:
             began = time.perf_counter()
             data = super()._precompute_ref_logps(*positional, **named)
@@ -155,7 +155,7 @@ def _watch(trainer: Any, accumulation: int) -> Callable[[], list[Step]]:
         batches.append(_count(examples))
         return collate(examples)
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class Clock(TrainerCallback):
         def on_train_begin(self, *_: Any, **__: Any) -> None:
             batches.clear()
             ends.append(time.perf_counter())

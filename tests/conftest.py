@@ -50,3 +50,16 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the published data sets of ../shared/data are not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def tiny_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model cache in which `smollm2-135m` is a tiny model; returns the cache folder."""
+    from heedful.models import gguf
+    from tests import tiny
+
+    cache = tmp_path / "cache"
+    folder = tiny.save(cache / "models" / "smollm2-135m")
+    (folder / gguf.RECORD).write_text(f'{{"conversion": {gguf.CONVERSION}}}')
+    monkeypatch.setenv(CACHE_VARIABLE, str(cache))
+    return cache

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
+from heedful.errors import DataError
+
 T = TypeVar("T")
 
 
@@ -78,10 +80,17 @@ class Kept(Sequence[T], Generic[T]):
 
 
 def write_quarantine(rows: Sequence[Quarantined], path: str | os.PathLike[str]) -> None:
-    """Write left-out rows as JSONL `{where, reason, detail, raw}`, so that they can be mended and read again."""
+    """Write left-out rows as JSONL `{where, reason, detail, raw}`, so that they can be mended and read again.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            entry = {"where": row.where, "reason": row.reason, "detail": row.detail, "raw": row.raw}
-            file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            for row in rows:
+                entry = {"where": row.where, "reason": row.reason, "detail": row.detail, "raw": row.raw}
+                file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror or error}.", where=str(path)) from error

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tests import tiny
 from torch import Tensor, nn
 
 from heedful.models.attention import (
@@ -20,6 +19,7 @@ from heedful.models.attention import (
 from heedful.models.backbone import Role
 from heedful.render.packing import Packed, mask_mod, pack
 from heedful.render.rows import Row
+from tests import tiny
 
 DIM = 8
 
@@ -35,14 +35,21 @@ ROWS = [row("pair", 9, 5, 7), row("single", 4, 11), row("group", 6, 3, 1, 4, 2),
 def inputs(packed: Packed, heads: int = 4, kv_heads: int = 4) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     return [
-        torch.randn(1, count, packed.tokens, DIM, generator=generator) for count in (heads, kv_heads, kv_heads)
+        torch.randn(1, count, packed.tokens, DIM, generator=generator)
+        for count in (heads, kv_heads, kv_heads)
     ]
 
 
 def by_mask(
-    query: Tensor, key: Tensor, value: Tensor, packed: Packed, scaling: float, window: int | None, softcap: float | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packed: Packed,
+    scaling: float,
+    window: int | None,
+    softcap: float | None,
 ) -> Tensor:
-    """The whole square, masked: what the pack means, at the price it must not cost. `[1, heads, tokens, dim]`."""
+    """The whole square, masked: what the pack means, at a price it must not have."""
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     scores = query @ key.transpose(2, 3) * scaling
@@ -55,14 +62,30 @@ def by_mask(
 
 @pytest.mark.parametrize(
     ("window", "softcap", "kv_heads"),
-    [(None, None, 4), (None, None, 2), (None, 2.0, 1), (1, None, 4), (4, None, 2), (4, 2.0, 2), (100, None, 1)],
+    [
+        (None, None, 4),
+        (None, None, 2),
+        (None, 2.0, 1),
+        (1, None, 4),
+        (4, None, 2),
+        (4, 2.0, 2),
+        (100, None, 1),
+    ],
 )
 def test_three_ways_give_one_result(window: int | None, softcap: float | None, kv_heads: int) -> None:
     (packed,) = pack(ROWS, 1000)
     query, key, value = inputs(packed, 4, kv_heads)
     expected = by_mask(query, key, value, packed, 0.3, window, softcap)
     ours, weights = packed_attention(
-        nn.Module(), query, key, value, None, 0.3, heedful_packed=packed, sliding_window=window, softcap=softcap
+        nn.Module(),
+        query,
+        key,
+        value,
+        None,
+        0.3,
+        heedful_packed=packed,
+        sliding_window=window,
+        softcap=softcap,
     )
     assert weights is None
     assert ours.shape == (1, packed.tokens, 4, DIM)
@@ -76,7 +99,9 @@ def test_gradients_equal_those_of_the_masked_square(softcap: float | None) -> No
     (packed,) = pack(ROWS, 1000)
     ours, theirs = ([t.requires_grad_() for t in inputs(packed, 4, 2)] for _ in range(2))
     upstream = torch.randn(1, packed.tokens, 4, DIM, generator=torch.Generator().manual_seed(1))
-    out, _ = packed_attention(nn.Module(), *ours, None, 0.3, heedful_packed=packed, sliding_window=4, softcap=softcap)
+    out, _ = packed_attention(
+        nn.Module(), *ours, None, 0.3, heedful_packed=packed, sliding_window=4, softcap=softcap
+    )
     out.backward(upstream)
     by_mask(*theirs, packed, 0.3, 4, softcap).transpose(1, 2).backward(upstream)
     for a, b in zip(ours, theirs, strict=True):
@@ -141,9 +166,16 @@ def test_no_layout_and_dropout_are_refused() -> None:
 def test_the_models_own_attention_comes_back_even_after_an_error() -> None:
     model = tiny.model("llama")
     before = model.config._attn_implementation
-    with pytest.raises(RuntimeError, match="stop"), packed_implementation(model):
-        assert model.config._attn_implementation == IMPLEMENTATION
-        raise RuntimeError("stop")
+    during = []
+
+    def fail() -> None:
+        with packed_implementation(model):
+            during.append(model.config._attn_implementation)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert during == [IMPLEMENTATION]
     assert model.config._attn_implementation == before
 
 
@@ -158,7 +190,9 @@ def test_a_whole_model_on_flex_attention_gives_the_same_log_probs(
     with torch.no_grad():
         expected = role(packed)
 
-        def by_flex(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
+        def by_flex(
+            module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any
+        ) -> Any:
             scaling, window, softcap = (kwargs.get(name) for name in ("scaling", "sliding_window", "softcap"))
             out = flex(query, key, value, kwargs["heedful_packed"], scaling, window, softcap)
             return out.transpose(1, 2).contiguous(), None

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests import tiny
 from torch import Tensor
 
 from heedful.errors import ModelError
@@ -14,6 +13,7 @@ from heedful.models.backbone import Backbone, Role
 from heedful.models.export import save_adapter
 from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
+from tests import tiny
 
 
 def some_pack() -> Packed:
@@ -77,7 +77,9 @@ def test_only_the_adapter_trains_and_in_fp32() -> None:
     trainable = backbone.trainable()
     assert trainable
     assert all("lora_" in name and p.dtype == torch.float32 for name, p in trainable.items())
-    assert {p.dtype for name, p in backbone.model.named_parameters() if name not in trainable} == {torch.bfloat16}
+    assert {p.dtype for name, p in backbone.model.named_parameters() if name not in trainable} == {
+        torch.bfloat16
+    }
 
 
 def test_an_adapter_learns_again_after_the_reference_was_asked() -> None:
@@ -172,7 +174,10 @@ def test_full_training_reaches_every_weight() -> None:
     backbone = tiny.backbone("qwen3")
     backbone.train_fully(keep_reference=False)
     backbone.role("policy")(some_pack()).sum().backward()
-    assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in backbone.trainable().values())
+    assert all(
+        parameter.grad is not None and bool(parameter.grad.any())
+        for parameter in backbone.trainable().values()
+    )
 
 
 def test_full_training_without_a_copy_has_no_reference() -> None:
@@ -188,12 +193,13 @@ def test_an_unknown_role_names_those_there_are() -> None:
         tiny.backbone().role("critic")
 
 
-def test_a_head_that_would_train_unseen_is_refused() -> None:
-    """Log-probs read the base weight of the LM head: an adapter on it would be ignored."""
-    backbone = tiny.backbone("qwen3")
+@pytest.mark.parametrize(("architecture", "target"), [("qwen3", "lm_head"), ("llama", "embed_tokens")])
+def test_an_adapter_on_the_head_or_on_what_is_tied_to_it_is_refused(architecture: str, target: str) -> None:
+    """Log-probs read the base weight of the LM head: an adapter there would train unseen."""
+    backbone = tiny.backbone(architecture)
     before = logps(backbone)
     with pytest.raises(ModelError, match="LM head") as caught:
-        backbone.train_lora(rank=4, targets=["lm_head", "q_proj"])
+        backbone.train_lora(rank=4, targets=[target, "q_proj"])
     assert caught.value.where == "lora.targets"
     assert backbone.peft is None
     assert torch.equal(logps(backbone), before)
@@ -209,7 +215,10 @@ def test_targets_that_are_not_there_are_an_error_that_says_where() -> None:
 def test_named_targets_and_no_others_get_an_adapter() -> None:
     backbone = tiny.backbone()
     backbone.train_lora(rank=4, targets=["q_proj", "v_proj"])
-    assert {name.split(".lora_")[0].rsplit(".", 1)[1] for name in backbone.trainable()} == {"q_proj", "v_proj"}
+    assert {name.split(".lora_")[0].rsplit(".", 1)[1] for name in backbone.trainable()} == {
+        "q_proj",
+        "v_proj",
+    }
 
 
 def test_saved_weights_come_back_exactly() -> None:
@@ -228,7 +237,7 @@ def test_saved_weights_of_another_adapter_are_refused() -> None:
     backbone.train_lora(rank=4, targets=["q_proj"])
     state = {name: p.detach().clone() for name, p in backbone.trainable().items()}
     backbone.train_lora(rank=4, targets=["q_proj", "v_proj"])
-    with pytest.raises(ModelError, match="another model or adapter.*v_proj"):
+    with pytest.raises(ModelError, match=r"another model or adapter.*v_proj"):
         backbone.load_trainable(state)
 
 
@@ -285,7 +294,9 @@ def test_dropout_of_the_pretrained_model_is_off_in_training_mode() -> None:
     assert torch.equal(logps(backbone), logps(backbone))
 
 
-@pytest.mark.parametrize(("pad", "eos", "expected"), [("<|endoftext|>", "<|im_end|>", 0), (None, "<|im_end|>", 2), (None, None, 0)])
+@pytest.mark.parametrize(
+    ("pad", "eos", "expected"), [("<|endoftext|>", "<|im_end|>", 0), (None, "<|im_end|>", 2), (None, None, 0)]
+)
 def test_any_id_will_pad(pad: str | None, eos: str | None, expected: int) -> None:
     backbone = Backbone(tiny.model(), tiny.tokenizer(pad_token=pad, eos_token=eos))
     assert backbone.pad_id == expected

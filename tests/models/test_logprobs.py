@@ -1,4 +1,4 @@
-"""Log-probs without logits: the numbers and gradients of `log_softmax` and `gather`, and never the whole matrix."""
+"""Log-probs without logits: the numbers and gradients of `log_softmax`, and never the whole matrix."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
-def problem(form: str = "plain", *, targets: int = TARGETS, vocabulary: int = VOCABULARY) -> tuple[Tensor, Tensor, Head]:
+def problem(
+    form: str = "plain", *, targets: int = TARGETS, vocabulary: int = VOCABULARY
+) -> tuple[Tensor, Tensor, Head]:
     """Hidden states, target ids and a head; everything that can learn asks for gradients."""
     generator = torch.Generator().manual_seed(0)
     options = dict(FORMS[form])
-    bias = torch.randn(vocabulary, generator=generator).requires_grad_() if options.pop("bias", False) else None
+    bias = (
+        torch.randn(vocabulary, generator=generator).requires_grad_() if options.pop("bias", False) else None
+    )
     hidden = torch.randn(targets, HIDDEN, generator=generator).requires_grad_()
     weight = torch.randn(vocabulary, HIDDEN, generator=generator).requires_grad_()
     ids = torch.randint(0, vocabulary, (targets,), generator=generator)

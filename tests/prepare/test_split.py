@@ -1,4 +1,4 @@
-"""Held-out data is held out by prompt: what a model is judged on it has never seen, in any wording of the answer."""
+"""Data is held out by prompt: what a model is judged on it has not seen, under any answer."""
 
 from __future__ import annotations
 

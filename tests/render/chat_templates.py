@@ -1,10 +1,11 @@
-"""Chat templates of the kinds in the wild, each small enough to render by hand, and tokenizers to go with them."""
+"""Chat templates of the kinds in the wild, each small enough to render by hand, and tokenizers for them."""
 
 from __future__ import annotations
 
-from tests import tiny
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
+
+from tests import tiny
 
 CHATML = tiny.CHATML
 
@@ -24,12 +25,13 @@ REASONING = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
 )
 
-# Reasoning stays in the last turn only, where the template lays it out anew: a response changes the turn before it.
+# Reasoning is laid out anew, and in the last turn only: a response changes the turn before it.
 LAST_REASONS = (
     "{% for m in messages %}{% if m['role'] == 'assistant' %}"
     "{% set parts = m['content'].split('</think>') %}{{ '<|im_start|>assistant\n' }}"
     "{% if loop.last or (loop.revindex == 2 and add_generation_prompt) %}"
-    "{{ '<think>\n' + (parts[0].split('<think>')[-1] if parts | length > 1 else '') + '\n</think>\n' }}{% endif %}"
+    "{{ '<think>\n' + (parts[0].split('<think>')[-1] if parts | length > 1 else '') }}"
+    "{{ '\n</think>\n' }}{% endif %}"
     "{{ parts[-1] + '<|im_end|>\n' }}"
     "{% else %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
@@ -37,7 +39,8 @@ LAST_REASONS = (
 
 # Gemma: no system turn.
 NO_SYSTEM = (
-    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHATML
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    + CHATML
 )
 
 # An instruction template of early 2023: words only, and nothing says that the answer is over.
@@ -49,7 +52,9 @@ NO_END = (
 
 def llama3_tokenizer() -> PreTrainedTokenizerFast:
     """A BOS of its own, which calling the tokenizer puts in front, as Llama's does."""
-    built = tiny.tokenizer(chat_template=LLAMA3, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>", pad_token=None)
+    built = tiny.tokenizer(
+        chat_template=LLAMA3, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>", pad_token=None
+    )
     built.add_special_tokens({"additional_special_tokens": ["<|start_header_id|>", "<|end_header_id|>"]})
     return with_bos(built)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
+from heedful.records import Message, assistant, user
+from heedful.render.chat import Renderer, TemplateRefused
 from tests import tiny
 from tests.render.chat_templates import (
     CHATML,
@@ -14,18 +17,19 @@ from tests.render.chat_templates import (
     llama3_tokenizer,
 )
 
-from heedful.records import Message, assistant, user
-from heedful.render.chat import Renderer, TemplateRefused
-
 QUESTION = (user("hi"),)
 ANSWER = (assistant("the cat"),)
 
 
-def rendered(renderer: Renderer, prompt: tuple[Message, ...], response: tuple[Message, ...]) -> tuple[str, str]:
+def rendered(
+    renderer: Renderer, prompt: tuple[Message, ...], response: tuple[Message, ...]
+) -> tuple[str, str]:
     return renderer.prompt_text(prompt), renderer.response_text(prompt, response)
 
 
-def tokens(renderer: Renderer, prompt: tuple[Message, ...], response: tuple[Message, ...]) -> tuple[list[int], list[int]]:
+def tokens(
+    renderer: Renderer, prompt: tuple[Message, ...], response: tuple[Message, ...]
+) -> tuple[list[int], list[int]]:
     prompt_text, response_text = rendered(renderer, prompt, response)
     return renderer.encode_prompts([prompt_text])[0], renderer.encode_responses([response_text])[0]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests import tiny
-from tests.render.chat_templates import NO_END, ids, llama3_tokenizer, with_bos
 from transformers import AutoTokenizer
 
 from heedful.errors import ModelError
 from heedful.records import Message, assistant, user
 from heedful.render.chat import PLAIN_TEMPLATE, Renderer
+from tests import tiny
+from tests.render.chat_templates import NO_END, ids, llama3_tokenizer, with_bos
 
 PROMPT = (Message("system", "be brief"), user("hi"), assistant("yes"), user("why"))
 
@@ -139,7 +139,9 @@ def test_the_default_models_own_tokenizer() -> None:
     text = renderer.prompt_text((user("What is the capital of France?"),))
     # Its template puts a system message in front where there is none.
     assert text.startswith("<|im_start|>system\n")
-    assert text.endswith("<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n")
+    assert text.endswith(
+        "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+    )
     (response,) = renderer.encode_responses([renderer.response_text((user("hi"),), (assistant("Paris."),))])
     assert tokenizer.decode(response) == "Paris.<|im_end|>"
     assert renderer.end_of_turn == tokenizer.convert_tokens_to_ids("<|im_end|>")

@@ -20,7 +20,9 @@ def many(count: int = 40, seed: int = 0) -> list[Row]:
     def some(low: int = 1) -> list[int]:
         return [generator.randrange(1000) for _ in range(generator.randrange(low, 12))]
 
-    return [Row(str(i), some(), tuple(some() for _ in range(generator.randrange(1, 4)))) for i in range(count)]
+    return [
+        Row(str(i), some(), tuple(some() for _ in range(generator.randrange(1, 4)))) for i in range(count)
+    ]
 
 
 def test_the_layout_of_a_pair_and_a_demonstration() -> None:
@@ -160,5 +162,7 @@ def test_moving_a_pack_moves_all_of_it() -> None:
     (packed,) = pack([PAIR, DEMONSTRATION], 100)
     assert packed.to("cpu") is packed
     moved = packed.to("meta")
-    assert {value.device.type for value in vars(moved).values() if isinstance(value, torch.Tensor)} == {"meta"}
+    assert {value.device.type for value in vars(moved).values() if isinstance(value, torch.Tensor)} == {
+        "meta"
+    }
     assert (moved.segments, moved.rows) == (packed.segments, packed.rows)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from tests import tiny
-from tests.render.chat_templates import NO_SYSTEM, REASONING, ids
-
 from heedful.records import Demonstration, Message, Preference, assistant, user
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, render
 from heedful.render.truncate import Limits
+from tests import tiny
+from tests.render.chat_templates import NO_SYSTEM, REASONING, ids
 
 
-def pair(name: str, prompt: str = "hi", chosen: str = "the cat", rejected: str = "a dog", weight: float = 1.0) -> Preference:
+def pair(
+    name: str, prompt: str = "hi", chosen: str = "the cat", rejected: str = "a dog", weight: float = 1.0
+) -> Preference:
     return Preference((user(prompt),), (assistant(chosen),), (assistant(rejected),), id=name, weight=weight)
 
 

@@ -52,5 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _silence_libraries() -> None:
     """Keep libraries' notices to developers off a user's terminal; what is already set stays as it is."""
-    for name, value in (("TRANSFORMERS_VERBOSITY", "error"), ("TOKENIZERS_PARALLELISM", "false")):
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # bars are for people who look on

@@ -8,7 +8,7 @@ the keyword `heedful_packed`. Knows the attention interface and the layout of `h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -209,6 +209,15 @@ def packed_implementation(model: PreTrainedModel) -> Iterator[None]:
     finally:
         for config, implementation in zip(configs, before, strict=True):
             config._attn_implementation = implementation
+
+
+def recompute_contexts(model: PreTrainedModel) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """For gradient checkpointing (`context_fn`): a layer that is computed again attends as it did the first time.
+
+    Backward runs when the forward pass, and the packed attention that it switched on, is long over.
+    """
+    packs = getattr(model.config, "_attn_implementation", None) == IMPLEMENTATION
+    return nullcontext(), packed_implementation(model) if packs else nullcontext()
 
 
 AttentionInterface.register(IMPLEMENTATION, packed_attention)

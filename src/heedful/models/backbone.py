@@ -11,14 +11,17 @@ import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from heedful.errors import ModelError
 from heedful.models import lora
+from heedful.models.attention import recompute_contexts
 from heedful.models.forward import hidden_states
 from heedful.models.logprobs import Head, token_logprobs
 from heedful.models.probe import Compatibility, probe
@@ -120,6 +123,11 @@ class Backbone:
                 raise ModelError(f"LoRA cannot be put on this model: {error}", where="lora.targets") from error
         assert isinstance(peft, PeftModel)
         self.peft = peft
+        head, embeddings = self.model.get_output_embeddings(), self.model.get_input_embeddings()
+        if hasattr(head, "lora_A") or (hasattr(embeddings, "lora_A") and embeddings.weight is head.weight):
+            self.drop_adapter()
+            what = "log-probs read the LM head's own weight: an adapter on it, or tied to it, is lost."
+            raise ModelError(what, where="lora.targets", mend="Leave the LM head and the embeddings out.")
         for name, parameter in self.model.named_parameters():
             if "lora_" in name:
                 parameter.data = parameter.data.float()
@@ -130,7 +138,20 @@ class Backbone:
         if keep_reference:
             self._reference = copy.deepcopy(self.model)
         self._trained_fully = True
+        # The small steps of fine-tuning are lost in half precision, so the weights leave it; products need not.
+        self.model.float()
         self.model.requires_grad_(True)
+
+    def recompute(self, on: bool) -> None:
+        """Whether layers are computed again in the backward pass instead of kept (gradient checkpointing)."""
+        if not on:
+            self.model.gradient_checkpointing_disable()
+            return
+        if not self.model.supports_gradient_checkpointing:
+            what = f"{type(self.model).__name__} does not support gradient checkpointing."
+            raise ModelError(what, where="training.gradient_checkpointing", mend="Set it to false.")
+        contexts = partial(recompute_contexts, self.model)
+        self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The policy's trainable parameters by name, in a fixed order."""
@@ -151,7 +172,7 @@ class Backbone:
         self.drop_adapter()
         try:
             peft = PeftModel.from_pretrained(self.model, folder, adapter_name="policy")
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(f"the adapter cannot be put on {self.name}: {reason}", where=folder) from error
         self.model = peft.merge_and_unload()
@@ -174,10 +195,11 @@ class Backbone:
                 digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
-    def head(self) -> Head:
-        """The LM head in the form that `token_logprobs` takes."""
-        layer = self.model.get_output_embeddings()
-        config = self.model.config.get_text_config()
+    def head(self, model: PreTrainedModel | None = None) -> Head:
+        """The LM head in the form that `token_logprobs` takes; `model` where a role has weights of its own."""
+        model = model or self.model
+        layer = model.get_output_embeddings()
+        config = model.config.get_text_config()
         scale = float(getattr(config, "logit_scale", None) or 1.0) / float(
             getattr(config, "logits_scaling", None) or 1.0
         )
@@ -221,7 +243,8 @@ class Role(nn.Module):
             hidden = hidden_states(
                 model, packed, padded=padded, pad_id=backbone.pad_id, compute_dtype=backbone.compute_dtype
             )
-        return token_logprobs(hidden, packed.target_ids, backbone.head(), temperature=self.temperature)
+            head = backbone.head(model)
+        return token_logprobs(hidden, packed.target_ids, head, temperature=self.temperature)
 
 
 def _silence_dropout(model: nn.Module) -> None:

@@ -50,7 +50,7 @@ def _merged_state(backbone: Backbone) -> dict[str, Any]:
     deltas = {
         f"{name}.weight": module.get_delta_weight("policy")
         for name, module in backbone.model.named_modules()
-        if hasattr(module, "get_delta_weight") and "policy" in getattr(module, "lora_A", {})
+        if hasattr(module, "get_delta_weight") and ("policy" in module.lora_A or "policy" in module.lora_embedding_A)
     }
     state: dict[str, Any] = {}
     for key, value in backbone.model.state_dict().items():

@@ -8,6 +8,7 @@ Knows nothing of the catalog or of where caches live.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import logging
 import os
@@ -44,6 +45,8 @@ def convert(file: Path, folder: Path) -> Path:
     if is_converted(folder):
         return folder
     _check_magic(file)
+    _check_reader(file)
+    log.info("Converting %s once; this takes about half a minute.", file.name)
     part = scratch_beside(folder)
     try:
         _build(file, part)
@@ -110,6 +113,15 @@ def _check_magic(file: Path) -> None:
             "this is not a GGUF file (it does not begin with GGUF).",
             where=str(file),
             mend="Download it again; a page or a pointer may have been saved in its place.",
+        )
+
+
+def _check_reader(file: Path) -> None:
+    if importlib.util.find_spec("gguf") is None:
+        raise ModelError(
+            "reading GGUF files needs the package gguf.",
+            where=str(file),
+            mend="Install it with: pip install 'heedful[quickstart]'",
         )
 
 

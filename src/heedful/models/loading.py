@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -42,7 +43,10 @@ def load(
         if added.pretrained != source.pretrained:
             what = f"this adapter belongs to {added.name}, not to {name}."
             raise ModelError(what, where=adapter, mend=f"Use model.name={added.name}.")
-        folded += [*added.folded, added.adapter]
+        # An adapter that was trained over the model's own ones brings them along; they are folded once.
+        chain, own = [*added.folded, added.adapter], [path.resolve() for path in folded]
+        shared = len(own) if [path.resolve() for path in chain[: len(own)]] == own else 0
+        folded += chain[shared:]
     model, tokenizer = _load(source, torch.float32 if full else compute)
     backbone = Backbone(model.to(place), tokenizer, name=name, base=source.pretrained, compute_dtype=compute)
     for folder in folded:
@@ -81,7 +85,8 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        has = torch.cpu.get_capabilities()
+        capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.10 and older cannot tell
+        has = capabilities()
         return any(bool(has.get(feature)) for feature in ("avx512_bf16", "amx_bf16", "bf16"))
     return False
 
@@ -90,7 +95,7 @@ def _load(source: Source, dtype: torch.dtype) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.pretrained)
         model = AutoModelForCausalLM.from_pretrained(source.pretrained, dtype=dtype)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         mend = "Check the name, and that the folder holds a causal language model with its tokenizer."
         raise ModelError(f"the model cannot be loaded: {reason}", where=source.name, mend=mend) from error

@@ -2,7 +2,7 @@
 
 PEFT adds the low-rank term through three full-sized temporaries and keeps them for backward. Here the term is added in
 place by one matrix product, and only the layer's input (which its neighbours share) and the `[tokens, rank]` product are
-kept. Layers that ask for more (dropout, DoRA, several adapters at once, merged weights, other layer types) keep PEFT's own.
+kept. Layers that ask for more (dropout, DoRA, several adapters at once, merged weights, autocast, other layer types) keep PEFT's own.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def _is_plain(layer: LoraLinear) -> bool:
 def _lean_forward(layer: LoraLinear) -> Any:
     def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         names = [name for name in layer.active_adapters if name in layer.lora_A]
-        if layer.disable_adapters or layer.merged or len(names) != 1 or args or kwargs:
+        # Autocast would choose types inside the lean forward, but not inside its backward.
+        mixed = torch.is_autocast_enabled(x.device.type)
+        if layer.disable_adapters or layer.merged or len(names) != 1 or mixed or args or kwargs:
             result: Tensor = LoraLinear.forward(layer, x, *args, **kwargs)
             return result
         base = layer.get_base_layer()

@@ -7,6 +7,8 @@ the padded path once, and through the model's own LM head; what agrees is used, 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +48,7 @@ def probe(model: PreTrainedModel, head: Head, *, pad_id: int, compute_dtype: tor
     def states(padded: bool) -> Tensor:
         return hidden_states(model, packed, padded=padded, pad_id=pad_id, compute_dtype=compute_dtype)
 
-    with torch.no_grad():
+    with torch.no_grad(), _evaluating(model):
         expected = states(padded=True)
         if _distance(token_logprobs(expected, packed.target_ids, head), _own_logprobs(model, packed, pad_id)) > tolerance:
             raise ModelError(
@@ -64,6 +66,17 @@ def probe(model: PreTrainedModel, head: Head, *, pad_id: int, compute_dtype: tor
     if not result.packs:
         logger.warning("This model does not take packed rows (%s); rows are padded instead.", result.reason)
     return result
+
+
+@contextmanager
+def _evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """Dropout off: two paths that drop different numbers cannot be compared."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _probe_pack(model: PreTrainedModel) -> Packed:

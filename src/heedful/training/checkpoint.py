@@ -52,15 +52,16 @@ def save(folder: Path, step: int, saved: Saved, *, keep: int) -> Path:
         part.mkdir(parents=True)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in saved.weights.items()}
         save_file(tensors, part / "trainable.safetensors")
-        torch.save(saved.optimizer, part / "optimizer.pt")
-        torch.save(saved.randomness, part / "random.pt")
+        for name, kept in (("optimizer.pt", saved.optimizer), ("random.pt", saved.randomness)):
+            with (part / name).open("wb") as file:  # opened here, so that a full disk is the system's own error
+                torch.save(kept, file)
         (part / "state.json").write_text(json.dumps({"step": step, **saved.state}))
         put_in_place(part, final)
     except Exception as error:
         shutil.rmtree(part, ignore_errors=True)
-        if not _is_disk_trouble(error):
+        reason = disk_trouble(error)
+        if reason is None:
             raise
-        reason = "the disk is full" if _is_full(error) else f"it cannot be written ({error})"
         last = newest(folder)
         mend = f"Make room, then resume; {last.name} is whole." if last else "Make room, then start again."
         raise RunError(f"the checkpoint was not saved: {reason}.", where=str(final), mend=mend) from error
@@ -140,13 +141,19 @@ def _all(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{_PREFIX}*"))
 
 
-def _is_disk_trouble(error: Exception) -> bool:
-    # torch and safetensors wrap the system's error in their own, with its text in the message.
-    return isinstance(error, OSError) or "No space left" in str(error) or "PytorchStreamWriter" in str(error)
+def disk_trouble(error: BaseException) -> str | None:
+    """Why something could not be written, in words; none where the disk is not to blame.
 
-
-def _is_full(error: Exception) -> bool:
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    torch raises its own error while it handles the system's, and safetensors puts the system's text into its own.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        if getattr(found, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(found):
+            return "the disk is full"
+        if isinstance(found, OSError):
+            return f"it cannot be written ({found})"
+        found = found.__context__
+    return None
 
 
 def random_states() -> dict[str, Any]:

@@ -6,9 +6,11 @@ What all stages have in common stands here; what makes one of them stands in its
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,7 +157,7 @@ def train(job: Job, stages: Callable[[], tuple[Stage, Stage | None]], *, resume:
         processes.on_main(lambda: _describe(job, run, resume=resume))
         stage, held_out = stages()
         _make_trainable(backbone, recipe)
-        command = f"heedful {recipe.stage} {run.path / 'recipe.yaml'} --resume"
+        command = f"heedful {recipe.stage} {shlex.quote(str(run.path / 'recipe.yaml'))} --resume"
         loop = Loop(
             stage, held_out, backbone, recipe.training, recipe.guard, run, job.reporter, command=command
         )
@@ -164,7 +166,8 @@ def train(job: Job, stages: Callable[[], tuple[Stage, Stage | None]], *, resume:
         processes.on_main(lambda: _write_results(job, run, outcome, seconds))
     except HeedfulError as error:
         if processes.is_main():
-            run.update(status=type(error).__name__.lower(), error=str(error))
+            with suppress(OSError):  # a full disk must not hide that it is full
+                run.update(status=type(error).__name__.lower(), error=str(error))
         raise
     where = run.adapter if recipe.training.method == "lora" else run.merged
     job.reporter.say(f"Done: {where}")
@@ -215,8 +218,7 @@ def _make_trainable(backbone: Backbone, recipe: Recipe) -> None:
             seed=recipe.training.seed,
         )
     backbone.model.train()
-    if recipe.training.gradient_checkpointing:
-        backbone.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    backbone.recompute(recipe.training.gradient_checkpointing)
 
 
 def _write_results(job: Job, run: RunFolder, outcome: Outcome, seconds: float) -> None:
@@ -243,9 +245,12 @@ def _write_whole(final: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(part, ignore_errors=True)
         write(part)
         checkpoint.put_in_place(part, final)
-    except OSError as error:
+    except Exception as error:
+        reason = checkpoint.disk_trouble(error)
+        if reason is None:
+            raise
         mend = "Make room, then resume: only the writing is left to do."
-        raise RunError(f"the results cannot be written: {error}.", where=str(final), mend=mend) from error
+        raise RunError(f"the results cannot be written: {reason}.", where=str(final), mend=mend) from error
 
 
 def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any]]) -> Kept[Record]:

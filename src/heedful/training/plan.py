@@ -106,11 +106,11 @@ class Plan:
         share = self.trainable / self.parameters
         passes = f"{self.packs:,} {'packs' if self.packed else 'padded batches'} per epoch"
         lines = [
-            *((name, str(counts)) for name, counts in self.read.items()),
+            *(("read", f"{name}: {counts}") for name, counts in self.read.items()),
             ("training rows", f"{self.train}; {self.tokens:,} tokens, the longest row {self.longest_row:,}"),
             ("held-out rows", f"{self.held_out}; {self.held_out_tokens:,} tokens"),
             ("truncated", f"{self.prompts_cut:,} prompts, {self.responses_cut:,} responses"),
-            ("rewritten", f"{self.prompts_rewritten:,} prompts, by the template once a response follows"),
+            ("rewritten", f"{self.prompts_rewritten:,} prompts, by the template where a response follows"),
             ("forward passes", f"{passes}, the longest of {self.longest_pack:,} tokens"),
             ("trainable", f"{self.trainable:,} parameters, {share:.2%} of {self.parameters:,}"),
             (

@@ -78,19 +78,21 @@ def open_run(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> RunFolder:
     run = RunFolder(Path(recipe.output))
     check(recipe, resume=resume)
     try:
-        run.checkpoints.mkdir(parents=True, exist_ok=True)
+        run.path.mkdir(parents=True, exist_ok=True)
+        # First of all, so that a run that is killed in its first moments can be resumed like any other.
+        run.update(
+            status="running",
+            stage=recipe.stage,
+            recipe=_settled(recipe),
+            seed=recipe.training.seed,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=_versions(),
+            machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        )
+        run.checkpoints.mkdir(exist_ok=True)
         (run.path / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     except OSError as error:
         raise RunError(f"the run folder cannot be written: {error}", where=str(run.path)) from error
-    run.update(
-        status="running",
-        stage=recipe.stage,
-        recipe=_settled(recipe),
-        seed=recipe.training.seed,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=_versions(),
-        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    )
     return run
 
 
@@ -106,6 +108,8 @@ def check(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> None:
         raise RunError("this is a file, not a folder.", where=where, mend="Choose another output=FOLDER.")
     is_run = (path / "run.json").exists()
     if not resume:
+        if is_run and _never_began(RunFolder(path)):
+            return
         if is_run:
             mend = "Go on with it by --resume, or choose another output=FOLDER."
             raise RunError("the output folder already holds a run.", where=where, mend=mend)
@@ -122,6 +126,11 @@ def check(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> None:
             what = f"the run was started with {key} = {before.get(key)!r}, and now it is {now.get(key)!r}."
             mend = f"Resume with the run's own recipe: {path / 'recipe.yaml'}"
             raise RunError(what, where=where, mend=mend)
+
+
+def _never_began(run: RunFolder) -> bool:
+    """Whether an error ended the run before it had a checkpoint: nothing is lost by starting it again."""
+    return run.info().get("status") != "running" and not any(run.checkpoints.glob("step-*"))
 
 
 def check_same(run: RunFolder, facts: Mapping[str, Any]) -> None:

@@ -1,0 +1,51 @@
+"""A training run in a process of its own, for the tests that kill it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import torch
+from tests import tiny
+from tests.training import small
+
+from heedful.errors import Interrupted
+from heedful.training import checkpoint
+from heedful.training.job import Given
+
+
+def given(stage: str) -> Given:
+    records: Any = small.pairs(22) if stage == "dpo" else small.demonstrations(22)
+    return Given(records[:18], records[18:], tiny.backbone())
+
+
+def run(stage: str, folder: str, settings: dict[str, Any], die: tuple[str, int] | None = None) -> None:
+    """Start the run in `folder`, or go on with it.
+
+    Args:
+        die: a function that `checkpoint` calls, and at which of its calls (from 1) the process kills itself.
+    """
+    torch.set_num_threads(1)
+    if die is not None:
+        _die_at(*die)
+    resume = (Path(folder) / "run.json").exists()
+    try:
+        small.train(stage, Path(folder), given=given(stage), resume=resume, **settings)
+    except Interrupted as error:
+        raise SystemExit(error.exit_code) from error
+
+
+def _die_at(name: str, call: int) -> None:
+    owner: Any = {"torch_save": checkpoint.torch, "rename": checkpoint.os, "remove": checkpoint}[name]
+    attribute = {"torch_save": "save", "rename": "rename", "remove": "_remove"}[name]
+    function, calls = getattr(owner, attribute), [0]
+
+    def counted(*args: Any, **keywords: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **keywords)
+
+    setattr(owner, attribute, counted)

@@ -1,0 +1,55 @@
+"""The README and the docs run as they stand, on a tiny model in the default model's place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import heedful
+from heedful import data
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def work(tiny_default: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the data that the docs speak of."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    pairs = heedful.read(data.path("everyday/preferences-train.jsonl"), limit=12)
+    heedful.write(pairs, "pairs.jsonl")
+    heedful.write(heedful.read(data.path("everyday/preferences-held-out.jsonl"), limit=4), "held-out.jsonl")
+    return folder
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_python_blocks_run_as_they_stand(page: str, work: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (CHECKOUT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    report = (work / "report.html").read_text(encoding="utf-8")
+    assert "<html" in report
+    assert "Side by side" in report or "side by side" in report
+
+
+def test_every_command_named_in_the_docs_exists() -> None:
+    from typer.main import get_command
+
+    from heedful.cli import app
+
+    known = set(getattr(get_command(app), "commands", {}))
+    for page in ("README.md", *sorted(str(p.relative_to(CHECKOUT)) for p in (CHECKOUT / "docs").glob("*.md"))):
+        text = (CHECKOUT / page).read_text(encoding="utf-8")
+        for command in re.findall(r"(?:`|\$ )heedful ([a-z]+)", text):
+            assert command in known, f"{page} names `heedful {command}`"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
