@@ -88,10 +88,9 @@ def evaluate(
     reporter = Reporter(quiet=quiet)
     records = held_out(data)
     if isinstance(model, Outcome):
-        baseline = baseline or RunFolder(model.run).info()["model"]["name"]
         model = str(model.run)
     if baseline is None:
-        raise DataError("there is nothing to compare with.", mend="Name a baseline.")
+        baseline = _origin(model)
     stages: dict[str, Examined] = {}
     for role, source in (("reference", baseline), ("policy", model)):
         backbone = source if isinstance(source, Backbone) else load(source)
@@ -136,6 +135,14 @@ def examine(
             backbone, renderer, asked, role=role, max_new_tokens=max_new_tokens, on_done=task.update
         )
     return Examined(scores, answers)
+
+
+def _origin(model: Backbone | str) -> str:
+    """What a run started from: the last adapter folded in before it, or its base model."""
+    if isinstance(model, str) and (Path(model) / "run.json").exists():
+        started = RunFolder(Path(model)).info()["model"]
+        return str(started["lineage"][-1] if started["lineage"] else started["base"])
+    raise DataError("there is nothing to compare with.", mend="Name a baseline.")
 
 
 def held_out(data: Held | str | os.PathLike[str]) -> list[Preference | Demonstration]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests import tiny
-from tests.cli.command import Command, pairs, quick
 
 from heedful.cli import main
+from tests import tiny
+from tests.cli.command import Command, pairs, quick
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ from tests.cli.command import Command, demonstration, pair, write
 
 
 def test_a_file_of_pairs(heedful: Command, tmp_path: Path) -> None:
-    path = write(tmp_path / "pairs.jsonl", [pair(1), pair(2, chosen="x"), pair(3, chosen=" "), pair(4, rejected=pair(4)["chosen"])])
+    path = write(
+        tmp_path / "pairs.jsonl",
+        [pair(1), pair(2, chosen="x"), pair(3, chosen=" "), pair(4, rejected=pair(4)["chosen"])],
+    )
 
     result = heedful("inspect", path)
 
@@ -69,4 +72,7 @@ def test_an_example_cannot_steer_the_terminal(heedful: Command, tmp_path: Path) 
 
 def test_a_file_that_cannot_be_read_is_an_error(heedful: Command, tmp_path: Path) -> None:
     result = heedful("inspect", tmp_path / "none.jsonl")
-    assert (result.code, result.err) == (2, f"error: {tmp_path / 'none.jsonl'}: no such file. Check the path.\n")
+    assert (result.code, result.err) == (
+        2,
+        f"error: {tmp_path / 'none.jsonl'}: no such file. Check the path.\n",
+    )

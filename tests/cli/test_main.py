@@ -9,11 +9,11 @@ import warnings
 from typing import Any
 
 import pytest
-from tests.cli.command import Command
 
 import heedful as package
 from heedful.cli import inspect, main
 from heedful.errors import DataError, HeedfulError, Interrupted, TrainingStopped
+from tests.cli.command import Command
 
 COMMANDS = ("quickstart", "inspect", "sft", "dpo", "evaluate", "generate", "chat", "export", "models")
 
@@ -34,11 +34,19 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (DataError("is broken.", where="a.jsonl:3", mend="Mend it."), 2, "error: a.jsonl:3: is broken. Mend it.\n"),
+        (
+            DataError("is broken.", where="a.jsonl:3", mend="Mend it."),
+            2,
+            "error: a.jsonl:3: is broken. Mend it.\n",
+        ),
         (TrainingStopped("training stopped."), 3, "error: training stopped.\n"),
         (Interrupted("interrupted at step 3."), 130, "interrupted at step 3.\n"),
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
-        (OSError(errno.ENOSPC, "No space left", "/full/a"), 2, "error: /full/a: the disk is full. Make room and try again.\n"),
+        (
+            OSError(errno.ENOSPC, "No space left", "/full/a"),
+            2,
+            "error: /full/a: the disk is full. Make room and try again.\n",
+        ),
     ],
 )
 def test_an_error_is_one_line_and_its_exit_code(
@@ -62,7 +70,9 @@ def test_help_names_every_command(heedful: Command) -> None:
     assert [name for name in COMMANDS if f" {name} " in result.out] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [(name,) for name in COMMANDS] + [("models", "list"), ("models", "fetch")])
+@pytest.mark.parametrize(
+    "command", [(name,) for name in COMMANDS] + [("models", "list"), ("models", "fetch")]
+)
 def test_every_command_has_help(heedful: Command, command: tuple[str, ...]) -> None:
     result = heedful(*command, "--help")
     assert result.code == 0

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from tests.cli.command import Command
 from transformers import AutoModelForCausalLM
+
+from tests.cli.command import Command
 
 IDS = torch.tensor([[5, 6, 7, 8]])
 
@@ -57,7 +58,9 @@ def test_what_is_exported_computes_what_the_run_computes(
     before = logits(base)
     over_base = logits(PeftModel.from_pretrained(base, str(adapter)))
     assert not torch.equal(before, over_base)
-    torch.testing.assert_close(logits(AutoModelForCausalLM.from_pretrained(merged)), over_base, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        logits(AutoModelForCausalLM.from_pretrained(merged)), over_base, atol=1e-5, rtol=1e-5
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "merged"]
 
 
@@ -65,7 +68,9 @@ def test_merged_weights_keep_the_number_type_of_their_base(
     heedful: Command, model: Path, run: Path, tmp_path: Path
 ) -> None:
     heedful("export", run, "--merged", tmp_path / "merged")
-    types = [json.loads((folder / "config.json").read_text())["dtype"] for folder in (model, tmp_path / "merged")]
+    types = [
+        json.loads((folder / "config.json").read_text())["dtype"] for folder in (model, tmp_path / "merged")
+    ]
     assert types[0] == types[1]
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import tiny
-from tests.cli.command import Command
 
 from heedful.cli.talk import Stream
 from heedful.render.chat import Renderer
+from tests import tiny
+from tests.cli.command import Command
 
 Script = Callable[..., list[Any]]
 
@@ -71,7 +71,7 @@ def test_no_prompt_is_an_error(heedful: Command, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """What a person types, line by line, then Ctrl-D; returns the conversations the model was asked to answer."""
+    """What a person types, line by line, then Ctrl-D; returns the conversations that were to be answered."""
 
     def play(*lines: str, stop_after: int | None = None) -> list[Any]:
         typed: Iterator[str] = iter(lines)
@@ -83,7 +83,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
             except StopIteration:
                 raise EOFError from None
 
-        def answer(backbone: Any, renderer: Renderer, conversations: Any, on_token: Any, **options: Any) -> Any:
+        def answer(
+            backbone: Any, renderer: Renderer, conversations: Any, on_token: Any, **options: Any
+        ) -> Any:
             asked.append([(turn.role, turn.content) for turn in conversations[0]])
             for number, token in enumerate(renderer.tokenizer(f"answer {len(asked)}")["input_ids"]):
                 if number == stop_after:

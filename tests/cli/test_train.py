@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Command, demonstrations, pairs, quick
 
 from heedful.cli.train import split_arguments
 from heedful.recipe import load
+from tests.cli.command import Command, demonstrations, pairs, quick
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,9 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_dry_run_shows_recipe_and_plan_and_writes_nothing(heedful: Command, model: Path, tmp_path: Path) -> None:
+def test_a_dry_run_shows_recipe_and_plan_and_writes_nothing(
+    heedful: Command, model: Path, tmp_path: Path
+) -> None:
     arguments = quick(model, pairs(tmp_path / "pairs.jsonl"), tmp_path / "run", "objective.beta=0.3")
     before = snapshot(tmp_path)
 
@@ -48,7 +50,9 @@ def test_a_dry_run_shows_recipe_and_plan_and_writes_nothing(heedful: Command, mo
     assert "peak memory" in result.err
 
 
-def test_a_dry_run_writes_the_quarantine_it_was_asked_for(heedful: Command, model: Path, tmp_path: Path) -> None:
+def test_a_dry_run_writes_the_quarantine_it_was_asked_for(
+    heedful: Command, model: Path, tmp_path: Path
+) -> None:
     data = pairs(tmp_path / "pairs.jsonl")
     data.write_text(data.read_text() + json.dumps({"prompt": "a", "chosen": "b", "rejected": "b"}) + "\n")
     asked = f"data.quarantine={tmp_path / 'left-out.jsonl'}"

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import tiny
-from tests.cli.command import Command, demonstrations, pair, pairs, quick, write
 
 from heedful.recipe import SFTRecipe, load
 from heedful.render.packing import pack
 from heedful.training import sft
 from heedful.training.tracking import Reporter
+from tests import tiny
+from tests.cli.command import Command, demonstrations, pair, pairs, quick, write
 
 
 def info(run: Path) -> dict[str, Any]:
@@ -57,14 +57,20 @@ def test_a_layout_nobody_knows(heedful: Command, model: Path, tmp_path: Path) ->
     data = write(tmp_path / "pairs.jsonl", [{"question": "a", "good": "b", "bad": "c"}] * 4)
     result = heedful("dpo", *quick(model, data, tmp_path / "run"))
     assert result.code == 2
-    assert f'{data}: the layout is not recognised. Keys of the first rows: "question", "good", "bad".' in result.err
+    assert (
+        f'{data}: the layout is not recognised. Keys of the first rows: "question", "good", "bad".'
+        in result.err
+    )
     assert "Nearest: " in result.err
 
 
 def test_a_folder_in_place_of_a_file(heedful: Command, model: Path, tmp_path: Path) -> None:
     pairs(tmp_path / "pairs.jsonl")
     result = heedful("dpo", *quick(model, tmp_path, tmp_path / "run"))
-    assert (result.code, result.err) == (2, f"error: {tmp_path}: is a folder. Name a file in it: pairs.jsonl.\n")
+    assert (result.code, result.err) == (
+        2,
+        f"error: {tmp_path}: is a folder. Name a file in it: pairs.jsonl.\n",
+    )
 
 
 def test_a_gzip_file_that_is_cut_off(heedful: Command, model: Path, tmp_path: Path) -> None:
@@ -127,7 +133,9 @@ def test_a_prompt_that_is_too_long_is_cut_and_counted(heedful: Command, model: P
     assert "1 prompts truncated" in result.err
 
 
-def test_a_prompt_that_is_too_long_is_left_out_where_asked(heedful: Command, model: Path, tmp_path: Path) -> None:
+def test_a_prompt_that_is_too_long_is_left_out_where_asked(
+    heedful: Command, model: Path, tmp_path: Path
+) -> None:
     data = write(tmp_path / "pairs.jsonl", [*(pair(number) for number in range(7)), LONG])
     asked = ["data.max_length=128", "data.truncation=drop", f"data.quarantine={tmp_path / 'left-out.jsonl'}"]
     result = heedful("dpo", *quick(model, data, tmp_path / "run", *asked))
@@ -136,7 +144,9 @@ def test_a_prompt_that_is_too_long_is_left_out_where_asked(heedful: Command, mod
     assert json.loads((tmp_path / "left-out.jsonl").read_text())["reason"] == "too_long"
 
 
-def test_the_wrong_kind_of_data_names_the_right_command(heedful: Command, model: Path, tmp_path: Path) -> None:
+def test_the_wrong_kind_of_data_names_the_right_command(
+    heedful: Command, model: Path, tmp_path: Path
+) -> None:
     preferences, shown = pairs(tmp_path / "pairs.jsonl"), demonstrations(tmp_path / "demos.jsonl")
 
     result = heedful("sft", *quick(model, preferences, tmp_path / "run"))
@@ -154,7 +164,12 @@ def test_the_wrong_kind_of_data_names_the_right_command(heedful: Command, model:
 
 @pytest.mark.parametrize(
     "special",
-    [{"pad_token": None}, {"bos_token": None}, {"pad_token": "<|im_end|>"}, {"pad_token": None, "bos_token": None}],
+    [
+        {"pad_token": None},
+        {"bos_token": None},
+        {"pad_token": "<|im_end|>"},
+        {"pad_token": None, "bos_token": None},
+    ],
     ids=["no pad", "no bos", "pad is eos", "neither"],
 )
 @pytest.mark.parametrize("template", [tiny.CHATML, None], ids=["chatml", "no template"])
@@ -314,6 +329,15 @@ def test_a_quarantine_file_that_cannot_be_written(heedful: Command, model: Path,
 def test_no_traceback_from_the_real_command(tmp_path: Path) -> None:
     data = tmp_path / "empty.jsonl"
     data.touch()
-    command = [sys.executable, "-m", "heedful", "sft", "--train", str(data), "--output", str(tmp_path / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "heedful",
+        "sft",
+        "--train",
+        str(data),
+        "--output",
+        str(tmp_path / "run"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {data}: the file is empty.\n")

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.command import Command, demonstrations, pairs, quick
 
 from heedful.training import checkpoint
+from tests.cli.command import Command, demonstrations, pairs, quick
 
 STEPS = 300
 
@@ -45,7 +45,10 @@ def test_a_disk_that_fills_up_leaves_the_older_checkpoint_whole(
     result = heedful("dpo", *arguments)
 
     assert result.code == 2
-    assert "the checkpoint was not saved: the disk is full. Make room, then resume; step-000001 is whole." in result.err
+    assert (
+        "the checkpoint was not saved: the disk is full. Make room, then resume; step-000001 is whole."
+        in result.err
+    )
     assert checkpoints(run) == ["step-000000", "step-000001"]
     assert checkpoint.load(run / "checkpoints" / "step-000001").state["step"] == 1
 
@@ -96,7 +99,9 @@ def interrupted(model: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]
     data = demonstrations(tmp_path / "demos.jsonl", 8)
     more = ["training.batch_size=1", f"training.max_steps={STEPS}", "training.epochs=100"]
     command = [sys.executable, "-m", "heedful", "sft", *quick(model, data, Path("my runs/a"), *more)]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     metrics = tmp_path / "my runs" / "a" / "metrics.jsonl"
     try:
         deadline = time.monotonic() + 120

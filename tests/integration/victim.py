@@ -1,19 +1,21 @@
-"""A training run in a process of its own, for the tests that kill it."""
+"""A training run in a process of its own, or in several, for the tests that kill it."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from tests import tiny
-from tests.training import small
 
 from heedful.errors import Interrupted
 from heedful.training import checkpoint
 from heedful.training.job import Given
+from tests import tiny
+from tests.training import small
 
 
 def given(stage: str) -> Given:
@@ -49,3 +51,7 @@ def _die_at(name: str, call: int) -> None:
         return function(*args, **keywords)
 
     setattr(owner, attribute, counted)
+
+
+if __name__ == "__main__":
+    run(**json.loads(sys.argv[1]))

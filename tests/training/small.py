@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tests import tiny
 
 from heedful.models.backbone import Backbone
 from heedful.recipe import DPOObjective, DPORecipe, GuardSettings, SFTRecipe, TrainingSettings, from_keywords
@@ -21,8 +20,24 @@ from heedful.training.loop import Loop, Outcome
 from heedful.training.run_folder import RunFolder
 from heedful.training.sft import SFTStage
 from heedful.training.tracking import Reporter
+from tests import tiny
 
-WORDS = "the cat sat on the mat and the dog ran to the house what is the answer to this question".split()
+WORDS = (
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "mat",
+    "and",
+    "dog",
+    "ran",
+    "to",
+    "house",
+    "what",
+    "is",
+    "answer",
+    "question",
+)
 QUIET = Reporter(quiet=True)
 
 
@@ -123,7 +138,9 @@ def recipe(stage: str, output: Path, **settings: Any) -> Any:
     return from_keywords(stage, values, {**quick, **settings})
 
 
-def train(stage: str, output: Path, *, given: Given | None = None, resume: bool = False, **settings: Any) -> Outcome:
+def train(
+    stage: str, output: Path, *, given: Given | None = None, resume: bool = False, **settings: Any
+) -> Outcome:
     """Train a tiny Llama on twelve small records."""
     chosen = recipe(stage, output, **settings)
     records = pairs(12) if stage == "dpo" else demonstrations(12)

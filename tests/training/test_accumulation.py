@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training import small
 from torch import Tensor
 
 from heedful.models.backbone import Backbone
@@ -17,6 +16,7 @@ from heedful.training.dpo import DPOStage
 from heedful.training.loop import Loop
 from heedful.training.sft import SFTStage
 from heedful.training.stage import Stage
+from tests.training import small
 
 WEIGHTS = [1.0, 0.5, 2.0, 1.0, 0.0, 3.0, 1.0, 0.25]
 TOLERANCE = 1e-6

@@ -81,7 +81,9 @@ def test_a_step_saved_again_is_the_later_one(tmp_path: Path) -> None:
     assert names(tmp_path) == ["step-000003"]
 
 
-def test_a_full_disk_is_said_and_leaves_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_and_leaves_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint.save(tmp_path, 1, saved(), keep=1)
     break_saving(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(RunError) as error:
@@ -93,7 +95,9 @@ def test_a_full_disk_is_said_and_leaves_the_older_one(tmp_path: Path, monkeypatc
 
 def test_a_full_disk_before_the_first_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # What torch makes of a failed write.
-    break_saving(monkeypatch, RuntimeError("PytorchStreamWriter failed writing file: No space left on device"))
+    break_saving(
+        monkeypatch, RuntimeError("PytorchStreamWriter failed writing file: No space left on device")
+    )
     with pytest.raises(RunError, match=r"the disk is full.*Make room, then start again"):
         checkpoint.save(tmp_path, 2, saved(), keep=1)
     assert names(tmp_path) == []
@@ -105,7 +109,9 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         checkpoint.save(tmp_path / "file", 2, saved(), keep=1)
 
 
-def test_our_own_mistakes_are_not_called_disk_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_mistakes_are_not_called_disk_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     break_saving(monkeypatch, TypeError("cannot pickle"))
     with pytest.raises(TypeError):
         checkpoint.save(tmp_path, 2, saved(), keep=1)
@@ -122,7 +128,9 @@ def test_what_killed_processes_left_is_cleared(tmp_path: Path) -> None:
     assert names(tmp_path) == ["step-000001"]
 
 
-def test_a_removal_cut_short_leaves_no_half_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removal_cut_short_leaves_no_half_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint.save(tmp_path, 1, saved(), keep=1)
 
     def killed(folder: Path, **_: Any) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests import tiny
-from tests.training import small
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from heedful.models.backbone import Backbone
 from heedful.training.job import Given
 from heedful.training.tracking import read_metrics
+from tests import tiny
+from tests.training import small
 
 
 def given(stage: str, backbone: Backbone) -> Given:
@@ -22,7 +22,9 @@ def given(stage: str, backbone: Backbone) -> Given:
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])  # tied and untied embeddings
 @pytest.mark.parametrize("stage", ["sft", "dpo"])
-def test_every_weight_learns_and_the_merged_model_reloads(stage: str, architecture: str, tmp_path: Path) -> None:
+def test_every_weight_learns_and_the_merged_model_reloads(
+    stage: str, architecture: str, tmp_path: Path
+) -> None:
     backbone = tiny.backbone(architecture)
     before = {name: weight.clone() for name, weight in backbone.model.named_parameters()}
     run = small.train(stage, tmp_path / "run", given=given(stage, backbone), method="full", epochs=2.0).run

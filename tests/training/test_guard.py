@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training import small
 
 from heedful.errors import TrainingStopped
 from heedful.recipe import GuardSettings
 from heedful.training.guard import Guard
 from heedful.training.loop import Loop
 from heedful.training.tracking import read_metrics
+from tests.training import small
 
 NAN = math.nan
 
@@ -101,13 +101,17 @@ def test_state_goes_round_through_json() -> None:
 def spoilt_loop(
     folder: Path, spoilt: set[int], *, guard: GuardSettings | None = None, **settings: Any
 ) -> tuple[Loop, small.SpoiltStage]:
-    """A loop of one pack and so one call a step, over twelve rows, whose loss is NaN at the `spoilt` calls."""
+    """A loop over twelve rows, one pack and so one call a step; the loss is NaN at the `spoilt` calls."""
     stage = small.SpoiltStage(small.rows([1.0] * 12, responses=1), spoilt)
     return small.loop(stage, folder, guard=guard, **{"epochs": 1.0, "checkpoint_every": 2, **settings}), stage
 
 
 def events(folder: Path) -> list[tuple[str, int]]:
-    return [(line["event"], line["step"]) for line in read_metrics(folder / "metrics.jsonl") if line["kind"] == "guard"]
+    return [
+        (line["event"], line["step"])
+        for line in read_metrics(folder / "metrics.jsonl")
+        if line["kind"] == "guard"
+    ]
 
 
 def weights(loop: Loop) -> dict[str, torch.Tensor]:
@@ -136,13 +140,17 @@ def test_a_bad_step_leaves_the_rest_of_the_run_alone(tmp_path: Path) -> None:
 
 def test_bad_steps_in_a_row_go_back_to_the_last_good_checkpoint(tmp_path: Path) -> None:
     # Steps 1 to 3 are good; 4 and 5 are not, and 4 is when a checkpoint would be due.
-    loop, stage = spoilt_loop(tmp_path, {4, 5}, guard=GuardSettings(patience=2, lr_cut=0.25), schedule="constant")
+    loop, stage = spoilt_loop(
+        tmp_path, {4, 5}, guard=GuardSettings(patience=2, lr_cut=0.25), schedule="constant"
+    )
     outcome = loop.fit(resume=False)
     assert events(tmp_path) == [("skip", 4), ("rollback", 2)]
     trained = [line for line in read_metrics(tmp_path / "metrics.jsonl") if line["kind"] == "train"]
     assert [line["step"] for line in trained] == [1, 2, 3, 3, 4, 5, 6]
     assert [line["learning_rate"] for line in trained] == pytest.approx([1e-3] * 3 + [0.25e-3] * 4)
-    assert trained[3]["loss"] == pytest.approx(trained[2]["loss"], abs=1e-6), "step 3 was done from other weights"
+    assert trained[3]["loss"] == pytest.approx(trained[2]["loss"], abs=1e-6), (
+        "step 3 was done from other weights"
+    )
     assert outcome.steps == 6
     assert stage.calls == 9
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import tiny
-from tests.training import small
 
 from heedful import formats
 from heedful.errors import DataError, RecipeError, RunError
@@ -19,6 +17,8 @@ from heedful.training import dpo, job
 from heedful.training.job import Given, Job
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import read_metrics
+from tests import tiny
+from tests.training import small
 
 
 def write(path: Path, records: list[Any]) -> str:
@@ -79,20 +79,27 @@ def test_every_row_left_out_is_in_the_quarantine_file(careful: dict[str, Any], t
 
 
 def test_one_bad_line_stops_by_default(faulty: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="pairs.jsonl"):
+    with pytest.raises(DataError, match=r"pairs\.jsonl"):
         prepared(tmp_path, train=str(faulty))
 
 
 def test_no_row_left_is_said_with_the_reason(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.jsonl", small.pairs(3))
-    with pytest.raises(DataError, match=r"no row is left to train on \(3 read, 0 kept, 3 quarantined \(too_long 3\)"):
+    with pytest.raises(
+        DataError, match=r"no row is left to train on \(3 read, 0 kept, 3 quarantined \(too_long 3\)"
+    ):
         prepared(tmp_path, train=path, truncation="drop", max_length=3)
 
 
 def test_no_prompt_is_on_both_sides(tmp_path: Path) -> None:
     # Each prompt comes three times, with other responses.
     records = [
-        Preference(pair.prompt, pair.chosen, (assistant(f"{pair.rejected[0].content} {copy}"),), id=f"{pair.id}/{copy}")
+        Preference(
+            pair.prompt,
+            pair.chosen,
+            (assistant(f"{pair.rejected[0].content} {copy}"),),
+            id=f"{pair.id}/{copy}",
+        )
         for pair in small.pairs(10)
         for copy in range(3)
     ]
@@ -104,7 +111,10 @@ def test_no_prompt_is_on_both_sides(tmp_path: Path) -> None:
 
 
 def test_a_file_to_judge_by_leaves_the_training_rows_whole(tmp_path: Path) -> None:
-    train, judge = write(tmp_path / "a.jsonl", small.pairs(8)), write(tmp_path / "b.jsonl", small.pairs(3, seed=5))
+    train, judge = (
+        write(tmp_path / "a.jsonl", small.pairs(8)),
+        write(tmp_path / "b.jsonl", small.pairs(3, seed=5)),
+    )
     found = prepared(tmp_path, train=train, eval=judge, eval_fraction=0.5)
     assert (len(found.train), len(found.held_out)) == (8, 3)
     assert found.counts()["read"].keys() == {train, judge}
@@ -116,7 +126,9 @@ def test_several_files_are_learned_from_together(tmp_path: Path) -> None:
 
 
 def test_records_in_memory_are_learned_from_as_they_are(tmp_path: Path) -> None:
-    found = prepared(tmp_path, Given(small.pairs(6), small.pairs(2, seed=3), tiny.backbone()), eval_fraction=0.5)
+    found = prepared(
+        tmp_path, Given(small.pairs(6), small.pairs(2, seed=3), tiny.backbone()), eval_fraction=0.5
+    )
     assert (len(found.train), len(found.held_out)) == (6, 2)
 
 

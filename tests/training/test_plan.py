@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests import tiny
-from tests.training.small import QUIET, demonstrations, pairs, recipe, train
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -21,13 +19,21 @@ from heedful.training import dpo, sft
 from heedful.training.job import Given, Job
 from heedful.training.loop import batch
 from heedful.training.plan import LIBRARIES_BYTES, Memory, Plan, activation_bytes, plan
+from tests import tiny
+from tests.training.small import QUIET, demonstrations, pairs, recipe, train
 
 
-def prepared(stage: str, output: Path, *, backbone: Backbone | None = None, rows: int = 12, **settings: Any) -> Job:
+def prepared(
+    stage: str, output: Path, *, backbone: Backbone | None = None, rows: int = 12, **settings: Any
+) -> Job:
     records: Any = pairs(rows) if stage == "dpo" else demonstrations(rows)
     given = Given(records, None, backbone or tiny.backbone())
     chosen = recipe(stage, output, **settings)
-    return dpo.prepare(chosen, given, reporter=QUIET) if stage == "dpo" else sft.prepare(chosen, given, reporter=QUIET)
+    return (
+        dpo.prepare(chosen, given, reporter=QUIET)
+        if stage == "dpo"
+        else sft.prepare(chosen, given, reporter=QUIET)
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,9 @@ def test_packs_are_those_that_the_loop_makes(tmp_path: Path, budget: int) -> Non
 
     found = plan(job)
 
-    packs = [packed for step in range(3) for packed in pack([job.train[i] for i in batch(step, 12, 4, 0)], budget)]
+    packs = [
+        packed for step in range(3) for packed in pack([job.train[i] for i in batch(step, 12, 4, 0)], budget)
+    ]
     assert found.packs == len(packs)
     assert found.longest_pack == max(packed.tokens for packed in packs)
     assert found.tokens == sum(packed.tokens for packed in packs) == job.train.tokens
@@ -61,7 +69,9 @@ def test_packs_are_those_that_the_loop_makes(tmp_path: Path, budget: int) -> Non
 def test_a_padded_run_counts_its_padding(tmp_path: Path) -> None:
     job = prepared("dpo", tmp_path, padded=True)
     found = plan(job)
-    packs = [packed for step in range(3) for packed in pack([job.train[i] for i in batch(step, 12, 4, 0)], 1024)]
+    packs = [
+        packed for step in range(3) for packed in pack([job.train[i] for i in batch(step, 12, 4, 0)], 1024)
+    ]
     assert not found.packed
     assert found.longest_pack == max(packed.to_padded(0).input_ids.numel() for packed in packs)
 
@@ -101,7 +111,8 @@ def test_activations_are_what_autograd_keeps(dtype: torch.dtype, recomputed: boo
     """Two depths of a Llama with a realistic shape: their difference is what the added layers keep."""
     kept = {layers: kept_bytes(layers, dtype, recomputed) for layers in (1, 3)}
     said = {
-        layers: activation_bytes(wide(layers, dtype), TOKENS, full=False, recomputed=recomputed) for layers in (1, 3)
+        layers: activation_bytes(wide(layers, dtype), TOKENS, full=False, recomputed=recomputed)
+        for layers in (1, 3)
     }
     assert said[3] - said[1] == pytest.approx(kept[3] - kept[1], rel=0.1)
     assert said[3] > kept[3]
@@ -150,13 +161,17 @@ def kept_bytes(layers: int, dtype: torch.dtype, recomputed: bool) -> int:
 def test_memory_adds_up_and_grows_with_the_longest_pack(tmp_path: Path) -> None:
     short, long = (plan(prepared("dpo", tmp_path, tokens_per_row=budget)).memory for budget in (10, 1000))
     assert long.activations > short.activations
-    parts = long.weights + long.training_state + long.activations + long.head + long.data
+    assert long.allocator > short.allocator
+    parts = long.weights + long.training_state + long.activations + long.head + long.data + long.allocator
     assert long.total == parts + LIBRARIES_BYTES
 
 
 def test_memory_in_words_leaves_out_what_is_next_to_nothing() -> None:
     memory = Memory(540_000_000, 78_000_000, 1_340_000_000, 130_000_000, 1_000_000)
-    assert str(memory) == "about 2.7 GB: weights 0.5, training state 0.1, activations 1.3, head 0.1, libraries 0.6"
+    assert (
+        str(memory)
+        == "about 2.7 GB: weights 0.5, training state 0.1, activations 1.3, head 0.1, libraries 0.6"
+    )
 
 
 def test_a_plan_in_words_says_what_was_left_out_and_why(tmp_path: Path) -> None:

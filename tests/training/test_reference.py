@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests import tiny
-from tests.training import small
 from torch import Tensor
 
 from heedful.models.backbone import Backbone, Role
@@ -18,6 +16,8 @@ from heedful.render.chat import Renderer
 from heedful.render.rows import Row, Rows, render
 from heedful.render.truncate import Limits
 from heedful.training.reference import reference_logps
+from tests import tiny
+from tests.training import small
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,11 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def rendered(
-    backbone: Backbone, *, template: Any = "auto", limits: Limits | None = None, pairs: Sequence[Any] | None = None
+    backbone: Backbone,
+    *,
+    template: Any = "auto",
+    limits: Limits | None = None,
+    pairs: Sequence[Any] | None = None,
 ) -> Rows:
     records = small.pairs(8) if pairs is None else pairs
     return render(records, Renderer(backbone.tokenizer, template), limits or Limits(200))

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training import small
 
 from heedful.errors import RunError
 from heedful.recipe import load
 from heedful.training import run_folder
 from heedful.training.run_folder import RunFolder
+from tests.training import small
 
 
 def opened(folder: Path, *, resume: bool = False, stage: str = "dpo", **settings: Any) -> RunFolder:
@@ -102,7 +102,9 @@ def test_another_stage_is_no_resumption(tmp_path: Path) -> None:
 
 def test_what_is_only_written_and_shown_may_change(tmp_path: Path) -> None:
     opened(tmp_path / "run")
-    run = opened(tmp_path / "run", resume=True, checkpoint_every=7, log_every=3, keep_checkpoints=9, merged=True)
+    run = opened(
+        tmp_path / "run", resume=True, checkpoint_every=7, log_every=3, keep_checkpoints=9, merged=True
+    )
     assert load(run.path / "recipe.yaml", stage="dpo").training.checkpoint_every == 7
 
 

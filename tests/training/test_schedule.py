@@ -11,7 +11,9 @@ from heedful.training.schedule import learning_rate, steps_per_epoch, total_step
 PEAK = 8.0
 
 
-def rates(total: int, *, schedule: str = "cosine", warmup_ratio: float = 0.0, min_lr_ratio: float = 0.0) -> list[float]:
+def rates(
+    total: int, *, schedule: str = "cosine", warmup_ratio: float = 0.0, min_lr_ratio: float = 0.0
+) -> list[float]:
     return [
         learning_rate(
             step, total, peak=PEAK, schedule=schedule, warmup_ratio=warmup_ratio, min_lr_ratio=min_lr_ratio

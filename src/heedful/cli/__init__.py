@@ -7,6 +7,7 @@ Commands live in one thin file per group. They import torch and what needs it wh
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import warnings
@@ -51,8 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _silence_libraries() -> None:
-    """Keep libraries' notices to developers off a user's terminal; what is already set stays as it is."""
+    """Keep libraries' notices to developers off a user's terminal, and show Heedful's own as plain lines."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    notices = logging.getLogger("heedful")
+    if not notices.handlers:
+        notices.addHandler(logging.StreamHandler())
+        notices.setLevel(logging.INFO)
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # bars are for people who look on

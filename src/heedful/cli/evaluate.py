@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heedful.errors import RunError
+
 if TYPE_CHECKING:
     from heedful.report import ReportData
 
@@ -21,9 +23,10 @@ def quickstart(
     from heedful import quickstart as whole
     from heedful.training.tracking import Reporter
 
-    findings = whole.run(output, Reporter())
+    folder = whole.free_folder(output)
+    findings = whole.run(folder, Reporter())
     _show(findings.data)
-    typer.echo(f"\nReport: {output / 'report.html'}")
+    typer.echo(f"\nReport: {folder / 'report.html'}\nTry it: heedful chat --model {folder / 'dpo'}")
 
 
 def evaluate(
@@ -35,6 +38,9 @@ def evaluate(
     output: Annotated[Path, typer.Option(metavar="HTML", help="The report.")] = REPORT,
 ) -> None:
     """Compare a model with a baseline on held-out data, and write a report."""
+    if output.is_dir():
+        raise RunError("this is a folder.", where=str(output), mend="Name a file: --output report.html")
+
     from heedful.pipeline import evaluate as compare
 
     findings = compare(model, baseline=baseline, data=data)

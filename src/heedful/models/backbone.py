@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -58,6 +59,7 @@ class Backbone:
         self.peft: PeftModel | None = None
         self._reference: PreTrainedModel | None = None
         self._trained_fully = False
+        self._recomputes = False
         self._compatibility: Compatibility | None = None
         _silence_dropout(model)
         model.requires_grad_(False)
@@ -144,14 +146,19 @@ class Backbone:
 
     def recompute(self, on: bool) -> None:
         """Whether layers are computed again in the backward pass instead of kept (gradient checkpointing)."""
+        model: Any = self.model
+        if self._recomputes and not on:
+            # Renamed in the course of transformers 5.
+            getattr(model, "activation_checkpointing_disable", model.gradient_checkpointing_disable)()
+        self._recomputes = on
         if not on:
-            self.model.gradient_checkpointing_disable()
             return
         if not self.model.supports_gradient_checkpointing:
             what = f"{type(self.model).__name__} does not support gradient checkpointing."
             raise ModelError(what, where="training.gradient_checkpointing", mend="Set it to false.")
         contexts = partial(recompute_contexts, self.model)
-        self.model.gradient_checkpointing_enable({"use_reentrant": False, "context_fn": contexts})
+        enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+        enable({"use_reentrant": False, "context_fn": contexts})
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The policy's trainable parameters by name, in a fixed order."""

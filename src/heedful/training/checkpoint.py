@@ -53,7 +53,8 @@ def save(folder: Path, step: int, saved: Saved, *, keep: int) -> Path:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in saved.weights.items()}
         save_file(tensors, part / "trainable.safetensors")
         for name, kept in (("optimizer.pt", saved.optimizer), ("random.pt", saved.randomness)):
-            with (part / name).open("wb") as file:  # opened here, so that a full disk is the system's own error
+            # Opened here: torch's own writer says nothing of a full disk.
+            with (part / name).open("wb") as file:
                 torch.save(kept, file)
         (part / "state.json").write_text(json.dumps({"step": step, **saved.state}))
         put_in_place(part, final)
@@ -144,7 +145,7 @@ def _all(folder: Path) -> list[Path]:
 def disk_trouble(error: BaseException) -> str | None:
     """Why something could not be written, in words; none where the disk is not to blame.
 
-    torch raises its own error while it handles the system's, and safetensors puts the system's text into its own.
+    torch raises its own error while it handles the system's; safetensors puts the system's text into its own.
     """
     found: BaseException | None = error
     while found is not None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
+from accelerate.utils import GradientAccumulationPlugin
 
 from heedful.errors import Interrupted, RunError, TrainingStopped
 from heedful.models.backbone import Backbone
@@ -74,8 +74,6 @@ class Loop:
             # The recipe decides on precision and accumulation, not the launcher's environment.
             mixed_precision="no",
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-            # The buffers of a language model are constants.
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
             log_with=list(settings.trackers) or None,
             project_dir=str(run.path),
         )

@@ -1,8 +1,8 @@
 """Several processes as one run: each computes its share, the main one writes, and all of them agree.
 
-`accelerate launch` starts the same program once per device. Everything that must happen once, or be known
-everywhere, goes through here; with one process each function is the plain thing itself. Knows nothing of what
-is computed or written.
+`accelerate launch` or `torchrun` starts the same program once per device. Everything that must happen once,
+or be known everywhere, goes through here; with one process each function is the plain thing itself. Knows
+nothing of what is computed or written.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ T = TypeVar("T")
 
 def _state() -> Any:
     # Accelerate brings torch with it, and checking a run folder should not wait for that.
+    import torch
     from accelerate import PartialState
 
-    return PartialState()
+    # Without `cpu`, Accelerate takes processes that have no GPU for strangers, each of them alone.
+    return PartialState(cpu=not (torch.cuda.is_available() or torch.xpu.is_available()))
 
 
 def count() -> int:
