@@ -43,7 +43,10 @@ def test_every_command_named_in_the_docs_exists() -> None:
     from heedful.cli import app
 
     known = set(getattr(get_command(app), "commands", {}))
-    for page in ("README.md", *sorted(str(p.relative_to(CHECKOUT)) for p in (CHECKOUT / "docs").glob("*.md"))):
+    for page in (
+        "README.md",
+        *sorted(str(p.relative_to(CHECKOUT)) for p in (CHECKOUT / "docs").glob("*.md")),
+    ):
         text = (CHECKOUT / page).read_text(encoding="utf-8")
         for command in re.findall(r"(?:`|\$ )heedful ([a-z]+)", text):
             assert command in known, f"{page} names `heedful {command}`"

@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 
 import pytest
-from tests import tiny
 
 import heedful
 from heedful import data, quickstart
@@ -15,6 +14,7 @@ from heedful.models.backbone import Backbone
 from heedful.pipeline import IMPLICIT, PER_TOKEN, evaluate
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import Reporter
+from tests import tiny
 
 HELD_OUT = "everyday/preferences-held-out.jsonl"
 
@@ -50,7 +50,9 @@ def test_quickstart_leaves_a_folder_in_use_alone(tmp_path: Path) -> None:
     assert quickstart.free_folder(tmp_path) == tmp_path.with_name(tmp_path.name + "-2")
 
 
-def test_evaluate_compares_the_trained_policy_with_its_untrained_self(tiny_default: Path, tmp_path: Path) -> None:
+def test_evaluate_compares_the_trained_policy_with_its_untrained_self(
+    tiny_default: Path, tmp_path: Path
+) -> None:
     backbone = heedful.load("smollm2-135m")
     pairs = heedful.read(data.path(HELD_OUT), limit=6)
     heedful.train.dpo(backbone, pairs, output=tmp_path / "run", max_steps=30, learning_rate=1e-2, quiet=True)

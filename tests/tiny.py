@@ -92,8 +92,14 @@ def _trained() -> str:
 
 
 def tokenizer(*, chat_template: str | None = CHATML, **special: str | None) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: `<|endoftext|>` 0, `<|im_start|>` 1 (BOS), `<|im_end|>` 2 (EOS, and pad)."""
-    tokens: dict[str, Any] = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
+    """A byte-level BPE tokenizer: `<|endoftext|>` 0, `<|im_start|>` 1 (BOS), `<|im_end|>` 2 (EOS, and
+    pad).
+    """
+    tokens: dict[str, Any] = {
+        "bos_token": "<|im_start|>",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|im_end|>",
+    }
     tokens |= special
     built = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(_trained()), **{k: v for k, v in tokens.items() if v is not None}

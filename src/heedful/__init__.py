@@ -28,7 +28,7 @@ _HOMES = {
     "write": "heedful.formats",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 __version__ = "0.1.0"
 
 

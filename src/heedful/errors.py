@@ -1,8 +1,8 @@
 """The one family of errors Heedful raises for a user's mistake or a machine's trouble.
 
-Every message says what is wrong, where (a file and line, a record, a recipe key) and how to mend it. The command
-line prints the message without a traceback and leaves with the class's exit code; Python callers catch
-`HeedfulError`.
+Every message says what is wrong, where (a file and line, a record, a recipe key) and how to mend it. The
+command line prints the message without a traceback and leaves with the class's exit code; Python callers
+catch `HeedfulError`.
 """
 
 from __future__ import annotations

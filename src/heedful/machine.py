@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 def describe() -> str:
-    """Processor, cores, memory and system, as far as the system tells: `AMD EPYC, 2 cores, 23 GiB, Linux x86_64`."""
+    """Processor, cores, memory and system, as far as the system tells: `AMD EPYC, 2 cores, 23 GiB, Linux
+    x86_64`.
+    """
     parts = [_processor(), f"{os.cpu_count()} cores"]
     memory = memory_bytes()
     if memory is not None:

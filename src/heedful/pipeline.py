@@ -76,8 +76,8 @@ def evaluate(
     Args:
         model: a run, a loaded backbone, or whatever `heedful.load` takes.
         data: held-out records, or a file.
-        baseline: what it is compared with, a backbone without its adapter; the model that a run started from when
-            absent.
+        baseline: what it is compared with, a backbone without its adapter; the model that a run started from
+            when absent.
         max_new_tokens: answers are cut there.
         prompts: how many prompts are answered.
 
@@ -201,7 +201,9 @@ def _accuracies(stages: dict[str, Examined]) -> list[AccuracyRow]:
 
 def _side_by_side(stages: dict[str, Examined], records: Held) -> list[SideBySide]:
     better = {r.prompt: (r.chosen if isinstance(r, Preference) else r.response)[-1].content for r in records}
-    answers = {name: {answer.prompt: answer for answer in examined.answers} for name, examined in stages.items()}
+    answers = {
+        name: {answer.prompt: answer for answer in examined.answers} for name, examined in stages.items()
+    }
     prompts = [answer.prompt for answer in next(iter(stages.values())).answers][:SIDE_BY_SIDE]
     return [
         SideBySide(

@@ -1,8 +1,8 @@
 """Nothing is dropped silently: rows that were kept, rows that were not, and counts that add up.
 
-Every step that can leave a row out returns a `Kept`: a sequence of what went through, with the rest beside it, each
-with a reason code. `counts.read == counts.kept + sum(counts.quarantined.values())` always holds, because the counts
-are derived from the two lists and stored nowhere else.
+Every step that can leave a row out returns a `Kept`: a sequence of what went through, with the rest beside
+it, each with a reason code. `counts.read == counts.kept + sum(counts.quarantined.values())` always holds,
+because the counts are derived from the two lists and stored nowhere else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The quickstart: the default model learns to answer plainly, by SFT and then DPO, and a report shows what changed.
+"""The quickstart: the default model learns to answer plainly, by SFT and then DPO, and a report shows what
+changed.
 
 Everything it needs comes with the package. It is the same few calls that a user would write.
 """
@@ -22,12 +23,11 @@ from heedful.training.tracking import Reporter, read_metrics
 
 _FILES = ("preferences-train", "preferences-held-out", "demonstrations-train", "demonstrations-held-out")
 # Enough for what the data ask for (58 tokens on average), and little enough for a laptop.
-_ANSWER = {"max_new_tokens": 96, "prompts": 32}
+_ANSWER_TOKENS, _PROMPTS = 96, 32
 _INTRO = (
     "A 135-million-parameter model was fine-tuned on short, direct demonstrations (SFT) and then trained to prefer the "
     "better answer of each pair (DPO). Everything below is measured on prompts that neither stage saw."
 )
-
 
 
 def run(output: Path, reporter: Reporter) -> Evaluation:
@@ -40,25 +40,33 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
         ModelError: the default model's weights are not on this machine.
     """
     if output.exists() and any(output.iterdir()):
-        raise RunError("this folder is not empty.", where=str(output), mend="Choose another by --output FOLDER.")
+        raise RunError(
+            "this folder is not empty.", where=str(output), mend="Choose another by --output FOLDER."
+        )
     started = time.monotonic()
     files = {name: str(data.path(f"everyday/{name}.jsonl")) for name in _FILES}
     judges = held_out(files["preferences-held-out"])
     backbone = load("smollm2-135m")
-    stages = {"base": examine(backbone, judges, "base", reporter, **_ANSWER)}
+    stages = {
+        "base": examine(backbone, judges, "base", reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS)
+    }
 
     reporter.say("\nSFT: imitate the demonstrations")
     sft_recipe = load_recipe(None, _sft_overrides(files, output), stage="sft")
     assert isinstance(sft_recipe, SFTRecipe)
     sft.run(sft_recipe, Given(backbone=backbone), reporter=reporter)
-    stages["SFT"] = examine(backbone, judges, "SFT", reporter, **_ANSWER)
+    stages["SFT"] = examine(
+        backbone, judges, "SFT", reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS
+    )
 
     reporter.say("\nDPO: prefer the better answer of each pair")
     backbone.fold(str((output / "sft" / "adapter").absolute()))
     dpo_recipe = load_recipe(None, _dpo_overrides(files, output), stage="dpo")
     assert isinstance(dpo_recipe, DPORecipe)
     dpo.run(dpo_recipe, Given(backbone=backbone), reporter=reporter)
-    stages["DPO"] = examine(backbone, judges, "DPO", reporter, **_ANSWER)
+    stages["DPO"] = examine(
+        backbone, judges, "DPO", reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS
+    )
 
     runs = {name: RunFolder(output / name) for name in ("sft", "dpo")}
     seconds = time.monotonic() - started
@@ -70,8 +78,10 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
         "Computed in": runs["dpo"].info()["compute_dtype"],
         "Time": f"{seconds / 60:.1f} minutes in all",
     }
-    curves = [curve for name, run in runs.items() for curve in training_curves(name, read_metrics(run.metrics))]
-    findings = Evaluation(report("Heedful quickstart", _INTRO, stages, judges, facts, curves, _ANSWER["max_new_tokens"]))
+    curves = [
+        curve for name, run in runs.items() for curve in training_curves(name, read_metrics(run.metrics))
+    ]
+    findings = Evaluation(report("Heedful quickstart", _INTRO, stages, judges, facts, curves, _ANSWER_TOKENS))
     findings.save(output / "report.html")
     return findings
 
@@ -103,5 +113,3 @@ def _dpo_overrides(files: dict[str, str], output: Path) -> list[str]:
         "training.learning_rate=1e-4",
         "training.epochs=1",
     ]
-
-

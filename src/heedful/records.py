@@ -1,7 +1,7 @@
 """What a preference is: the records every other room of Heedful speaks in.
 
-Plain, frozen and typed. Readers (`heedful.formats`) validate what comes from outside; the checks here are the cheap
-ones that keep a record made by hand from being nonsense. Knows nothing of files, tensors or models.
+Plain, frozen and typed. Readers (`heedful.formats`) validate what comes from outside; the checks here are the
+cheap ones that keep a record made by hand from being nonsense. Knows nothing of files, tensors or models.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def sft(
         held_out: records or a file to judge by; without it a share of the prompts is held out.
         output: the run folder.
         resume: go on with the run in `output`.
-        settings: any key of a recipe's `data`, `lora`, `training`, `guard` and `export` sections, by its own name
-            (`learning_rate=1e-4`, `rank=8`, `max_length=512`).
+        settings: any key of a recipe's `data`, `lora`, `training`, `guard` and `export` sections, by its own
+            name (`learning_rate=1e-4`, `rank=8`, `max_length=512`).
 
     Raises:
         HeedfulError: whatever a user can mend.

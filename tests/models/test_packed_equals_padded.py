@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests import tiny
 
 from heedful.errors import ModelError
 from heedful.models.backbone import Backbone, Role
 from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
+from tests import tiny
 
 
 def rows(count: int = 5, seed: int = 0) -> list[Row]:
@@ -66,7 +66,9 @@ def test_packed_gradients_equal_unpacked(architecture: str) -> None:
     (by_sequence * weights).sum().backward()
     plain = torch.stack([logps.sum() for i in packed.rows for logps in alone(plain_side, some[i])])
     (plain * weights).sum().backward()
-    for (name, ours), theirs in zip(packed_side.trainable().items(), plain_side.trainable().values(), strict=True):
+    for (name, ours), theirs in zip(
+        packed_side.trainable().items(), plain_side.trainable().values(), strict=True
+    ):
         assert ours.grad is not None and theirs.grad is not None
         scale = theirs.grad.abs().max().clamp(min=1)
         torch.testing.assert_close(ours.grad / scale, theirs.grad / scale, atol=1e-5, rtol=0, msg=name)

@@ -91,10 +91,12 @@ def adapted(seed: int = 0, **lora: Any) -> Backbone:
     return backbone
 
 
-def dpo_stage(some: Rows, *, beta: float = 0.5, reference: float = -20.0) -> DPOStage:
-    """A DPO stage whose reference log-probs are made up, and differ from row to row."""
-    made_up = torch.linspace(reference, reference / 2, 2 * len(some)).view(-1, 2)
-    return DPOStage(some, made_up, DPOObjective(beta=beta))
+def dpo_stage(some: Rows, *, beta: float = 0.5) -> DPOStage:
+    """A DPO stage with the log-probs of a made-up reference, about those of a model that knows nothing."""
+    generator = torch.Generator().manual_seed(2)
+    lengths = torch.tensor([[float(len(response)) for response in row.responses] for row in some])
+    noise = torch.randn(lengths.shape, generator=generator)
+    return DPOStage(some, 4.0 * noise - 6.0 * lengths, DPOObjective(beta=beta))
 
 
 def loop(

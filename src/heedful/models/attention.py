@@ -1,8 +1,10 @@
-"""Attention for packed rows: segment by segment on CPU, FlexAttention on CUDA, through `transformers`' interface.
+"""Attention for packed rows: segment by segment on CPU, FlexAttention on CUDA, through `transformers`'
+interface.
 
-The cost follows the segments and never the square of the row: each prompt attends to itself, each response to its
-prompt and itself. Registered under `IMPLEMENTATION`; a model whose configuration names it gets the row's layout through
-the keyword `heedful_packed`. Knows the attention interface and the layout of `heedful.render.packing`, no model.
+The cost follows the segments and never the square of the row: each prompt attends to itself, each response to
+its prompt and itself. Registered under `IMPLEMENTATION`; a model whose configuration names it gets the row's
+layout through the keyword `heedful_packed`. Knows the attention interface and the layout of
+`heedful.render.packing`, no model.
 """
 
 from __future__ import annotations
@@ -57,14 +59,16 @@ def packed_attention(
     Args:
         query: `[1, heads, tokens, dim]`; key and value `[1, kv_heads, tokens, dim]`.
         scaling: factor on the scores; `dim ** -0.5` when absent.
-        sliding_window: how many tokens back a token sees, itself included; by position within its own sequence.
+        sliding_window: how many tokens back a token sees, itself included; by position within its own
+            sequence.
         softcap: scores become `softcap * tanh(scores / softcap)`.
 
     Returns:
         `[1, tokens, heads, dim]` and no attention weights.
 
     Raises:
-        UnsupportedAttention: no layout reached us, or the model passes a keyword whose meaning is unknown here.
+        UnsupportedAttention: no layout reached us, or the model passes a keyword whose meaning is unknown
+            here.
     """
     unknown = [name for name, given in others.items() if given is not None and name not in _HARMLESS]
     if heedful_packed is None or unknown or dropout:
@@ -106,7 +110,12 @@ def _segment(
 
 
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, scaling: float | None, window: int | None, softcap: float | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scaling: float | None,
+    window: int | None,
+    softcap: float | None,
 ) -> Tensor:
     """Causal attention of the last `q` of `k` positions: `[1, heads, q, dim]`."""
     queries, keys = query.shape[2], key.shape[2]
@@ -211,8 +220,11 @@ def packed_implementation(model: PreTrainedModel) -> Iterator[None]:
             config._attn_implementation = implementation
 
 
-def recompute_contexts(model: PreTrainedModel) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """For gradient checkpointing (`context_fn`): a layer that is computed again attends as it did the first time.
+def recompute_contexts(
+    model: PreTrainedModel,
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """For gradient checkpointing (`context_fn`): a layer that is computed again attends as it did the first
+    time.
 
     Backward runs when the forward pass, and the packed attention that it switched on, is long over.
     """

@@ -1,8 +1,9 @@
 """One set of weights, many roles: the model that is trained, and the reference it started from.
 
-With LoRA the base weights are frozen and every role is an adapter over them: `reference` is no adapter, `policy` is the
-one being trained. With full fine-tuning the policy is the weights themselves, and a reference is a copy kept only where
-it is asked for. Knows weights, log-probs and packing; nothing of losses or training.
+With LoRA the base weights are frozen and every role is an adapter over them: `reference` is no adapter,
+`policy` is the one being trained. With full fine-tuning the policy is the weights themselves, and a reference
+is a copy kept only where it is asked for. Knows weights, log-probs and packing; nothing of losses or
+training.
 """
 
 from __future__ import annotations
@@ -122,7 +123,9 @@ class Backbone:
             try:
                 peft = get_peft_model(self.model, config, adapter_name="policy")
             except ValueError as error:
-                raise ModelError(f"LoRA cannot be put on this model: {error}", where="lora.targets") from error
+                raise ModelError(
+                    f"LoRA cannot be put on this model: {error}", where="lora.targets"
+                ) from error
         assert isinstance(peft, PeftModel)
         self.peft = peft
         head, embeddings = self.model.get_output_embeddings(), self.model.get_input_embeddings()
@@ -140,7 +143,8 @@ class Backbone:
         if keep_reference:
             self._reference = copy.deepcopy(self.model)
         self._trained_fully = True
-        # The small steps of fine-tuning are lost in half precision, so the weights leave it; products need not.
+        # The small steps of fine-tuning are lost in half precision, so the weights leave it; products need
+        # not.
         self.model.float()
         self.model.requires_grad_(True)
 
@@ -169,13 +173,17 @@ class Backbone:
         own = self.trainable()
         if own.keys() != state.keys():
             different = sorted(own.keys() ^ state.keys())
-            raise ModelError(f"the saved weights are of another model or adapter: {different[0]} is not in both.")
+            raise ModelError(
+                f"the saved weights are of another model or adapter: {different[0]} is not in both."
+            )
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(state[name])
 
     def fold(self, folder: str) -> None:
-        """Fold a PEFT adapter into the base weights, so that "reference = no adapter" stays true for the next stage."""
+        """Fold a PEFT adapter into the base weights, so that "reference = no adapter" stays true for the next
+        stage.
+        """
         self.drop_adapter()
         try:
             peft = PeftModel.from_pretrained(self.model, folder, adapter_name="policy")
@@ -203,7 +211,9 @@ class Backbone:
         return digest.hexdigest()
 
     def head(self, model: PreTrainedModel | None = None) -> Head:
-        """The LM head in the form that `token_logprobs` takes; `model` where a role has weights of its own."""
+        """The LM head in the form that `token_logprobs` takes; `model` where a role has weights of its
+        own.
+        """
         model = model or self.model
         layer = model.get_output_embeddings()
         config = model.config.get_text_config()

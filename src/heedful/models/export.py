@@ -1,4 +1,6 @@
-"""What leaves Heedful: PEFT adapters and merged weights, that plain `transformers` and PEFT load without it."""
+"""What leaves Heedful: PEFT adapters and merged weights, that plain `transformers` and PEFT load without
+it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def save_adapter(backbone: Backbone, folder: Path) -> None:
-    """Write the policy's adapter as PEFT does: `adapter_config.json`, `adapter_model.safetensors`, and the tokenizer.
+    """Write the policy's adapter as PEFT does: `adapter_config.json`, `adapter_model.safetensors`, and the
+    tokenizer.
 
     The configuration names what the adapter belongs on: the base model, or the last adapter folded into it.
     """
@@ -24,7 +27,10 @@ def save_adapter(backbone: Backbone, folder: Path) -> None:
         raise ModelError("there is no adapter to save.", mend="Save the merged model instead.")
     folder.mkdir(parents=True, exist_ok=True)
     state = get_peft_model_state_dict(backbone.peft, adapter_name="policy")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, folder / "adapter_model.safetensors")
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()},
+        folder / "adapter_model.safetensors",
+    )
     config: PeftConfig = copy.copy(backbone.peft.peft_config["policy"])
     config.base_model_name_or_path = backbone.lineage[-1] if backbone.lineage else backbone.base
     config.inference_mode = True
@@ -35,8 +41,8 @@ def save_adapter(backbone: Backbone, folder: Path) -> None:
 def save_merged(backbone: Backbone, folder: Path) -> None:
     """Write the whole model with the policy's adapter folded in, its tokenizer and its chat template.
 
-    The backbone in memory keeps its adapter apart: it is merged for the writing and taken out again, from a copy of the
-    weights it touches, so that not one bit of the base changes.
+    The backbone in memory keeps its adapter apart: it is merged for the writing and taken out again, from a
+    copy of the weights it touches, so that not one bit of the base changes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     backbone.model.save_pretrained(str(folder), state_dict=_merged_state(backbone))
@@ -50,7 +56,8 @@ def _merged_state(backbone: Backbone) -> dict[str, Any]:
     deltas = {
         f"{name}.weight": module.get_delta_weight("policy")
         for name, module in backbone.model.named_modules()
-        if hasattr(module, "get_delta_weight") and ("policy" in module.lora_A or "policy" in module.lora_embedding_A)
+        if hasattr(module, "get_delta_weight")
+        and ("policy" in module.lora_A or "policy" in module.lora_embedding_A)
     }
     state: dict[str, Any] = {}
     for key, value in backbone.model.state_dict().items():

@@ -1,6 +1,7 @@
 """One forward pass of a causal model over a pack of rows, up to the hidden states that predict its targets.
 
-Two paths with the same result: packed (attention segment by segment) and padded (every architecture takes it).
+Two paths with the same result: packed (attention segment by segment) and padded (every architecture takes
+it).
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ Knows nothing of the catalog or of where caches live.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import logging
 import os
@@ -117,12 +116,11 @@ def _check_magic(file: Path) -> None:
 
 
 def _check_reader(file: Path) -> None:
-    if importlib.util.find_spec("gguf") is None:
-        raise ModelError(
-            "reading GGUF files needs the package gguf.",
-            where=str(file),
-            mend="Install it with: pip install 'heedful[quickstart]'",
-        )
+    try:
+        import gguf  # noqa: F401
+    except ImportError:
+        mend = "Install it with: pip install 'heedful[quickstart]'"
+        raise ModelError("reading GGUF files needs the package gguf.", where=str(file), mend=mend) from None
 
 
 def _build(file: Path, folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""From a name to a backbone that is ready for its roles: weights, tokenizer, device, number type, folded adapters."""
+"""From a name to a backbone that is ready for its roles: weights, tokenizer, device, number type, folded
+adapters.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ def load(
 
     Args:
         adapter: one more adapter or run to fold into the weights.
-        dtype: what to compute in; `auto` is bfloat16 where the machine has matrix products for it, else float32.
+        dtype: what to compute in; `auto` is bfloat16 where the machine has matrix products for it, else
+            float32.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, ...
         full: keep the weights in float32 for full fine-tuning, whatever they compute in.
 
@@ -69,7 +72,9 @@ def choose_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"the device {name!r} cannot be used here: {reason}", where="model.device") from error
+        raise ModelError(
+            f"the device {name!r} cannot be used here: {reason}", where="model.device"
+        ) from error
     return device
 
 
@@ -81,7 +86,9 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices natively; emulated, they are many times slower than float32."""
+    """Whether the device multiplies bfloat16 matrices natively; emulated, they are many times slower than
+    float32.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":

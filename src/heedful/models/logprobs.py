@@ -1,9 +1,10 @@
 """Log-probabilities of given tokens without ever holding the `[tokens, vocabulary]` matrix.
 
-Only target positions go through the LM head, a chunk at a time, and each chunk is gone before the next one starts. The
-gradient of a token's log-prob with respect to its hidden state, `(e_y − softmax) W`, does not depend on what the
-objective does with it, so it is computed while the chunk is at hand; backward only scales it. Peak memory is one chunk of
-logits plus two `[tokens, hidden]` matrices. Knows tensors and nothing of roles or losses.
+Only target positions go through the LM head, a chunk at a time, and each chunk is gone before the next one
+starts. The gradient of a token's log-prob with respect to its hidden state, `(e_y − softmax) W`, does not
+depend on what the objective does with it, so it is computed while the chunk is at hand; backward only scales
+it. Peak memory is one chunk of logits plus two `[tokens, hidden]` matrices. Knows tensors and nothing of
+roles or losses.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class _TokenLogprobs(torch.autograd.Function):
         d_hidden = None if grad is None else grad * d_logps[:, None].to(grad.dtype)
         d_weight = d_bias = None
         if ctx.head_trains:
-            # The head's own gradient does depend on the objective, token by token: the chunks are computed again.
+            # The head's own gradient does depend on the objective, token by token: the chunks are computed
+            # again.
             hidden, weight, bias, targets = rest
             d_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
             d_bias = torch.zeros_like(bias, dtype=torch.float32) if ctx.needs_input_grad[2] else None

@@ -1,8 +1,9 @@
 """A leaner forward for PEFT's LoRA layers; the layers, their names and their files stay PEFT's.
 
-PEFT adds the low-rank term through three full-sized temporaries and keeps them for backward. Here the term is added in
-place by one matrix product, and only the layer's input (which its neighbours share) and the `[tokens, rank]` product are
-kept. Layers that ask for more (dropout, DoRA, several adapters at once, merged weights, autocast, other layer types) keep PEFT's own.
+PEFT adds the low-rank term through three full-sized temporaries and keeps them for backward. Here the term is
+added in place by one matrix product, and only the layer's input (which its neighbours share) and the
+`[tokens, rank]` product are kept. Layers that ask for more (dropout, DoRA, several adapters at once, merged
+weights, autocast, other layer types) keep PEFT's own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 
 
 class _LoraLinear(torch.autograd.Function):
-    """`y = x Wᵀ + bias + scaling · (x Aᵀ) Bᵀ`, `W` frozen; shapes `x [tokens, in]`, `A [rank, in]`, `B [out, rank]`."""
+    """`y = x Wᵀ + bias + scaling · (x Aᵀ) Bᵀ`, `W` frozen; shapes `x [tokens, in]`, `A [rank, in]`, `B [out,
+    rank]`.
+    """
 
     @staticmethod
     def forward(
@@ -58,7 +61,9 @@ def _is_plain(layer: LoraLinear) -> bool:
         type(base) is nn.Linear
         and not base.weight.requires_grad
         and not layer.lora_variant
-        and not any(isinstance(dropout, nn.Dropout) and dropout.p > 0 for dropout in layer.lora_dropout.values())
+        and not any(
+            isinstance(dropout, nn.Dropout) and dropout.p > 0 for dropout in layer.lora_dropout.values()
+        )
         and not any(projection.bias is not None for projection in layer.lora_B.values())
     )
 

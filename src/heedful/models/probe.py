@@ -1,7 +1,8 @@
 """What an architecture can take, found by trying it: does packing give this model the same numbers?
 
-A list of model names would be wrong the week after it was written. Instead a few tokens go through the packed and through
-the padded path once, and through the model's own LM head; what agrees is used, what does not is named.
+A list of model names would be wrong the week after it was written. Instead a few tokens go through the packed
+and through the padded path once, and through the model's own LM head; what agrees is used, what does not is
+named.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Compatibility:
     reason: str = ""
 
 
-def probe(model: PreTrainedModel, head: Head, *, pad_id: int, compute_dtype: torch.dtype, name: str) -> Compatibility:
+def probe(
+    model: PreTrainedModel, head: Head, *, pad_id: int, compute_dtype: torch.dtype, name: str
+) -> Compatibility:
     """Compare the packed path with the padded one, and our head with the model's own.
 
     Raises:
@@ -50,7 +53,10 @@ def probe(model: PreTrainedModel, head: Head, *, pad_id: int, compute_dtype: tor
 
     with torch.no_grad(), _evaluating(model):
         expected = states(padded=True)
-        if _distance(token_logprobs(expected, packed.target_ids, head), _own_logprobs(model, packed, pad_id)) > tolerance:
+        if (
+            _distance(token_logprobs(expected, packed.target_ids, head), _own_logprobs(model, packed, pad_id))
+            > tolerance
+        ):
             raise ModelError(
                 f"the LM head of {type(model).__name__} computes something other than h·Wᵀ with a scale or a cap.",
                 where=name,

@@ -1,7 +1,8 @@
-"""Sampling with a KV cache: a batch of prompts in, responses out, each ending at its end of turn or at the limit.
+"""Sampling with a KV cache: a batch of prompts in, responses out, each ending at its end of turn or at the
+limit.
 
-Works on any `transformers` causal model in any role; never assumes who trains it. Prompts are padded on the left with
-explicit position ids, and rows that have ended leave the batch.
+Works on any `transformers` causal model in any role; never assumes who trains it. Prompts are padded on the
+left with explicit position ids, and rows that have ended leave the batch.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from heedful.models.backbone import Backbone
 from heedful.records import Message
 from heedful.render.chat import Renderer
 
-# Rows that have ended are computed along until they are this share of the batch: each removal copies the cache.
+# Rows that have ended are computed along until they are this share of the batch: each removal copies the
+# cache.
 _COMPACT_AT = 0.25
 
 

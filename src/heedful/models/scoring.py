@@ -1,4 +1,6 @@
-"""Log-probs of whole responses for whole data sets: what a reference, a held-out accuracy and a reward margin start from."""
+"""Log-probs of whole responses for whole data sets: what a reference, a held-out accuracy and a reward margin
+start from.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,17 @@ from heedful.models.backbone import Role
 from heedful.render.packing import pack
 from heedful.render.rows import Row
 
-# Rows are packed by length within chunks of this many, so that progress shows while a large data set is scored.
+# Rows are packed by length within chunks of this many, so that progress shows while a large data set is
+# scored.
 _CHUNK = 64
 
 
 def score(
-    role: Role, rows: Sequence[Row], *, tokens_per_row: int = 1024, on_done: Callable[[int], None] | None = None
+    role: Role,
+    rows: Sequence[Row],
+    *,
+    tokens_per_row: int = 512,
+    on_done: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Summed log-probs of every response: `[rows, responses]`, nats, fp32, on CPU.
 

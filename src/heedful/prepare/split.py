@@ -1,7 +1,7 @@
 """Train and held-out rows, split by prompt: no prompt is ever on both sides.
 
-Prompts are ordered by a hash of their text and the seed and the first ones are held out: the order of the rows does not
-matter, and rows added later move few of the others.
+Prompts are ordered by a hash of their text and the seed and the first ones are held out: the order of the
+rows does not matter, and rows added later move few of the others.
 """
 
 from __future__ import annotations

@@ -86,7 +86,10 @@ def to_yaml(recipe: SFTRecipe | DPORecipe) -> str:
 
 
 def _validated(
-    values: dict[str, Any], kind: type[SFTRecipe] | type[DPORecipe], places: Mapping[str, str], default_place: str
+    values: dict[str, Any],
+    kind: type[SFTRecipe] | type[DPORecipe],
+    places: Mapping[str, str],
+    default_place: str,
 ) -> SFTRecipe | DPORecipe:
     try:
         return kind.model_validate(values)

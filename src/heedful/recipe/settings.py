@@ -106,7 +106,7 @@ class TrainingSettings(Section):
     # Pairs (or rows, for SFT) per optimiser step.
     batch_size: Count = 8
     # Tokens of one forward pass: memory, not results, depends on it.
-    tokens_per_row: Count = 1024
+    tokens_per_row: Count = 512
     # The highest learning rate of the schedule.
     learning_rate: Positive
     # How the learning rate falls after the warm-up.

@@ -1,1 +1,3 @@
-"""From records to tokens: the chat template's exact boundary, truncation with a name, packing without padding."""
+"""From records to tokens: the chat template's exact boundary, truncation with a name, packing without
+padding.
+"""

@@ -1,17 +1,16 @@
 """Messages to token ids through the model's own chat template, with an exact prompt/response boundary.
 
-The prompt is rendered with the generation prompt; the response is what the full rendering adds to that string; the two
-are tokenised separately, because that is what the model sees when it generates. Knows a tokenizer and nothing of
-models. Truncation and packing are its neighbours' work.
+The prompt is rendered with the generation prompt; the response is what the full rendering adds to that
+string; the two are tokenised separately, because that is what the model sees when it generates. Knows a
+tokenizer and nothing of models. Truncation and packing are its neighbours' work.
 
-A base model without a chat template gets `PLAIN_TEMPLATE` (`User: …`, `Assistant: …`, each answer closed by the
-tokenizer's EOS); `template="raw"` joins the texts with no markup at all, for plain continuation.
+A base model without a chat template gets `PLAIN_TEMPLATE` (`User: …`, `Assistant: …`, each answer closed by
+the tokenizer's EOS); `template="raw"` joins the texts with no markup at all, for plain continuation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonprefix
 from typing import Any, Literal
 
 import jinja2
@@ -37,15 +36,17 @@ _SENTINEL = "\u2e28heedful\u2e29"
 
 
 class TemplateRefused(Exception):
-    """The chat template raised on this conversation (some refuse a system message or two user turns in a row)."""
+    """The chat template raised on this conversation (some refuse a system message or two user turns in a
+    row).
+    """
 
 
 class Renderer:
     """Renders conversations for one tokenizer.
 
     Args:
-        tokenizer: any `transformers` tokenizer. With no chat template (or `template="plain"`), `PLAIN_TEMPLATE` is
-            set on it, so that a saved model carries the template it was trained with.
+        tokenizer: any `transformers` tokenizer. With no chat template (or `template="plain"`),
+            `PLAIN_TEMPLATE` is set on it, so that a saved model carries the template it was trained with.
         template: `auto` takes the tokenizer's own, else `plain`; `chat` insists on the tokenizer's own.
 
     Attributes:
@@ -78,18 +79,21 @@ class Renderer:
         return self._apply(prompt, add_generation_prompt=True)
 
     def response_text(self, prompt: Sequence[Message], response: Sequence[Message]) -> str:
-        """What the full rendering adds to `prompt_text`, end of turn included where the template writes one."""
+        """What the full rendering adds to `prompt_text`, end of turn included where the template writes
+        one.
+        """
         if self.template == "raw":
             return "".join(message.content for message in response)
         prompt_text = self.prompt_text(prompt)
         full = self._apply([*prompt, *response], add_generation_prompt=False)
         if full.startswith(prompt_text):
             return full[len(prompt_text) :]
-        # The template changed the prompt once a response followed. Where the response starts in the full rendering
-        # is where two renderings that differ only in their response part ways.
+        # The template changed the prompt once a response followed. Where the response starts in the full
+        # rendering is where two renderings that differ only in their response part ways.
         self.rewritten += 1
         other = self._apply([*prompt, assistant(_SENTINEL)], add_generation_prompt=False)
-        return full[len(commonprefix([full, other])) :]
+        together = enumerate(zip(full, other, strict=False))
+        return full[next((at for at, (one, two) in together if one != two), len(full)) :]
 
     def encode_prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of rendered prompts; one BOS where the model expects one, never two."""
@@ -109,7 +113,9 @@ class Renderer:
             return [[*row, self.end_of_turn] for row in rows]
         for row in rows:
             if self.end_of_turn not in row:
-                row.append(self.end_of_turn)  # a last turn that the template closes otherwise, such as a tool's
+                row.append(
+                    self.end_of_turn
+                )  # a last turn that the template closes otherwise, such as a tool's
             last = len(row) - 1 - row[::-1].index(self.end_of_turn)
             # Templates often write a newline after the end of turn; the model has stopped by then.
             del row[last + 1 :]
@@ -132,7 +138,9 @@ class Renderer:
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        encoded: Any = self.tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)
+        encoded: Any = self.tokenizer(
+            list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
+        )
         return [list(ids) for ids in encoded["input_ids"]]
 
     def _find_leading_bos(self) -> bool:

@@ -1,9 +1,10 @@
-"""A prompt is computed once: pairs laid out as `prompt | chosen | rejected`, several in one row, nothing padded.
+"""A prompt is computed once: pairs laid out as `prompt | chosen | rejected`, several in one row, nothing
+padded.
 
-Responses attend to their prompt and to themselves, never to each other, and their position ids go on from the prompt.
-`Packed` describes that layout once; attention reads it segment by segment on CPU (`heedful.models.attention`),
-`mask_mod` gives the same structure to FlexAttention, and `to_padded` unpacks it for models that take neither.
-Knows token ids and nothing of models.
+Responses attend to their prompt and to themselves, never to each other, and their position ids go on from the
+prompt. `Packed` describes that layout once; attention reads it segment by segment on CPU
+(`heedful.models.attention`), `mask_mod` gives the same structure to FlexAttention, and `to_padded` unpacks it
+for models that take neither. Knows token ids and nothing of models.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Packed:
         input_ids: `[tokens]`.
         position_ids: `[tokens]`, restarting with each prompt and going on from it in each response.
         segments: one per packed row, in order.
-        target_index: `[targets]`, the token whose hidden state predicts the target (a response's first token is
-            predicted by the prompt's last).
+        target_index: `[targets]`, the token whose hidden state predicts the target (a response's first token
+            is predicted by the prompt's last).
         target_ids: `[targets]`, every token of every response, sequence by sequence.
         target_sequence: `[targets]`, which response it belongs to, counted through the whole pack.
         weights: `[segments]`, the rows' weights.
@@ -87,12 +88,21 @@ class Packed:
             return self
         moved = {
             name: getattr(self, name).to(device)
-            for name in ("input_ids", "position_ids", "target_index", "target_ids", "target_sequence", "weights")
+            for name in (
+                "input_ids",
+                "position_ids",
+                "target_index",
+                "target_ids",
+                "target_sequence",
+                "weights",
+            )
         }
         return Packed(segments=self.segments, rows=self.rows, **moved)
 
     def owners(self) -> tuple[Tensor, Tensor]:
-        """`([tokens], [tokens])`: each token's segment, and its branch (0 for the prompt, k for the k-th response)."""
+        """`([tokens], [tokens])`: each token's segment, and its branch (0 for the prompt, k for the k-th
+        response).
+        """
         segment_of = torch.empty(self.tokens, dtype=torch.long)
         branch_of = torch.zeros(self.tokens, dtype=torch.long)
         for number, segment in enumerate(self.segments):
@@ -125,8 +135,8 @@ class Packed:
 class Padded:
     """The padded twin of a `Packed`: `input_ids` and `attention_mask` `[sequences, width]`.
 
-    `target_index` `[targets]` points into the flattened hidden states `[sequences * width, hidden]`, in the order of the
-    pack's targets.
+    `target_index` `[targets]` points into the flattened hidden states `[sequences * width, hidden]`, in the
+    order of the pack's targets.
     """
 
     input_ids: Tensor
@@ -137,7 +147,8 @@ class Padded:
 def pack(rows: Sequence[Row], tokens_per_row: int) -> list[Packed]:
     """Pack rows first-fit, longest first, into as few packs of at most `tokens_per_row` tokens as that finds.
 
-    A row longer than the budget gets a pack of its own. Deterministic: the same rows always pack the same way.
+    A row longer than the budget gets a pack of its own. Deterministic: the same rows always pack the same
+    way.
     """
     bins = first_fit([row.tokens for row in rows], tokens_per_row)
     return [_lay_out([rows[i] for i in members], tuple(members)) for members in bins]
@@ -196,8 +207,8 @@ def _lay_out(rows: Sequence[Row], indices: tuple[int, ...]) -> Packed:
 def mask_mod(packed: Packed, window: int | None = None) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
     """The pack's mask as FlexAttention asks for it: may token `q` see token `k`?
 
-    Same segment; causal; `k` is in the prompt or in `q`'s own response; and, with a sliding window, fewer than
-    `window` positions back.
+    Same segment; causal; `k` is in the prompt or in `q`'s own response; and, with a sliding window, fewer
+    than `window` positions back.
     """
     segment_of, branch_of = packed.owners()
     positions = packed.position_ids

@@ -65,8 +65,8 @@ class Rows(Kept[Row]):
 def render(records: Sequence[Demonstration | Preference], renderer: Renderer, limits: Limits) -> Rows:
     """Render records for one tokenizer within `limits`.
 
-    Quarantined, with these reasons: `template_refused`, `empty_prompt` (nothing to condition on), `too_long` (policy
-    `drop`), `equal_after_truncation` (a pair whose sides no longer differ).
+    Quarantined, with these reasons: `template_refused`, `empty_prompt` (nothing to condition on), `too_long`
+    (policy `drop`), `equal_after_truncation` (a pair whose sides no longer differ).
     """
     prompts_rewritten = 0
     texts: list[tuple[Demonstration | Preference, str, list[str]]] = []
@@ -94,7 +94,11 @@ def render(records: Sequence[Demonstration | Preference], renderer: Renderer, li
         if row is None:
             own = limits.max_prompt_length
             over_own = own is not None and len(prompt_ids) > own
-            detail = f"the prompt is longer than {own} tokens" if over_own else f"longer than {limits.max_length} tokens"
+            detail = (
+                f"the prompt is longer than {own} tokens"
+                if over_own
+                else f"longer than {limits.max_length} tokens"
+            )
             quarantined.append(Quarantined(record.id, "too_long", detail, record))
         elif len(row.responses) == 2 and row.responses[0] == row.responses[1]:
             detail = f"chosen and rejected are equal within {limits.max_length} tokens"

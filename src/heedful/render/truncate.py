@@ -1,7 +1,8 @@
 """What to do with a row that is too long: a policy with a name, and a count of what it did.
 
-Works on token ids. `max_length` bounds prompt + response for each response by itself. A response is never emptied, and
-a prompt keeps at least half of the room where it needs it: a response without its question teaches nothing.
+Works on token ids. `max_length` bounds prompt + response for each response by itself. A response is never
+emptied, and a prompt keeps at least half of the room where it needs it: a response without its question
+teaches nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ Ids = list[int]
 class Limits:
     """How long a row may be, in tokens, and what happens to a longer one.
 
-    `keep_end` keeps the end of the prompt (the latest turns), `keep_start` its beginning, `drop` quarantines the row.
+    `keep_end` keeps the end of the prompt (the latest turns), `keep_start` its beginning, `drop` quarantines
+    the row.
     """
 
     max_length: int = 1024

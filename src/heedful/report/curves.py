@@ -31,7 +31,9 @@ _PLOTS = {"sft": _SFT, "dpo": _DPO}
 
 
 def training_curves(stage: str, metrics: Sequence[Mapping[str, Any]]) -> list[Curve]:
-    """The curves of one run of `stage` from the lines of its metrics.jsonl; plots without a point are left out."""
+    """The curves of one run of `stage` from the lines of its metrics.jsonl; plots without a point are left
+    out.
+    """
     curves = []
     for title, unit, lines in _PLOTS[stage]:
         series = {name: list(_points(metrics, kind, key)) for name, (kind, key) in lines.items()}

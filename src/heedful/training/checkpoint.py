@@ -85,8 +85,8 @@ def load(checkpoint: Path) -> Saved:
     try:
         return Saved(
             load_file(checkpoint / "trainable.safetensors"),
-            torch.load(checkpoint / "optimizer.pt", weights_only=True),
-            torch.load(checkpoint / "random.pt", weights_only=True),
+            torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True),
+            torch.load(checkpoint / "random.pt", map_location="cpu", weights_only=True),
             json.loads((checkpoint / "state.json").read_text()),
         )
     except Exception as error:  # torch, safetensors and json each have their own
