@@ -105,7 +105,8 @@ def evaluate(
             max_new_tokens=max_new_tokens,
             prompts=prompts,
         )
-    title = f"{list(stages)[1]} against {list(stages)[0]}"
+    first, second = stages
+    title = f"{second} against {first}"
     facts = {"Machine": machine.describe()}
     return Evaluation(report(title, "", stages, records, facts, max_new_tokens=max_new_tokens))
 

@@ -25,8 +25,8 @@ _FILES = ("preferences-train", "preferences-held-out", "demonstrations-train", "
 # Enough for what the data ask for (58 tokens on average), and little enough for a laptop.
 _ANSWER_TOKENS, _PROMPTS = 96, 32
 _INTRO = (
-    "A 135-million-parameter model was fine-tuned on short, direct demonstrations (SFT) and then trained to prefer the "
-    "better answer of each pair (DPO). Everything below is measured on prompts that neither stage saw."
+    "A 135-million-parameter model was fine-tuned on short, direct demonstrations (SFT) and then trained to "
+    "prefer the better answer of each pair (DPO). Everything below is measured on prompts that neither saw."
 )
 
 
@@ -70,10 +70,11 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
 
     runs = {name: RunFolder(output / name) for name in ("sft", "dpo")}
     seconds = time.monotonic() - started
+    trained_on = runs["dpo"].info()["counts"]["train"]["kept"]
     facts = {
         "Model": "smollm2-135m (SmolLM2-135M-Instruct, 4-bit weights de-quantised)",
         "Method": f"LoRA rank {sft_recipe.lora.rank}: SFT, folded into the weights, then DPO",
-        "Data": f"everyday: {runs['dpo'].info()['counts']['train']['kept']} training pairs, {len(judges)} held out",
+        "Data": f"everyday: {trained_on} training pairs, {len(judges)} held out",
         "Machine": machine.describe(),
         "Computed in": runs["dpo"].info()["compute_dtype"],
         "Time": f"{seconds / 60:.1f} minutes in all",

@@ -69,7 +69,8 @@ def test_packed_gradients_equal_unpacked(architecture: str) -> None:
     for (name, ours), theirs in zip(
         packed_side.trainable().items(), plain_side.trainable().values(), strict=True
     ):
-        assert ours.grad is not None and theirs.grad is not None
+        assert ours.grad is not None
+        assert theirs.grad is not None
         scale = theirs.grad.abs().max().clamp(min=1)
         torch.testing.assert_close(ours.grad / scale, theirs.grad / scale, atol=1e-5, rtol=0, msg=name)
 

@@ -58,7 +58,7 @@ def probe(
             > tolerance
         ):
             raise ModelError(
-                f"the LM head of {type(model).__name__} computes something other than h·Wᵀ with a scale or a cap.",
+                f"the LM head of {type(model).__name__} is not h·Wᵀ with a scale or a cap.",
                 where=name,
                 mend="Please report the architecture; until then use another model.",
             )

@@ -163,6 +163,6 @@ class Renderer:
                 if token_id in special:
                     return token_id, False
         if eos is None:
-            mend = "Give the tokenizer an eos_token, or a chat template that closes each turn with a special token."
+            mend = "Give it an eos_token, or a chat template that closes each turn with a special token."
             raise ModelError("nothing ends a response: the tokenizer has no EOS token.", mend=mend)
         return int(eos), True
