@@ -77,3 +77,25 @@ def test_evaluate_without_usable_records_says_so() -> None:
         evaluate(backbone, baseline=backbone, data=[], quiet=True)
     with pytest.raises(DataError, match="nothing to compare"):
         evaluate(backbone, data=heedful.read(data.path(HELD_OUT), limit=1), quiet=True)
+
+
+def test_rows_that_evaluation_leaves_out_are_counted_in_the_report() -> None:
+    backbone = tiny.backbone("llama")
+    pair = heedful.read(data.path(HELD_OUT), limit=1)[0]
+    prompt = (heedful.Message("user", "Which?"),)
+    same = heedful.Message("assistant", "the same start " * 400)
+    cut_equal = heedful.Preference(
+        prompt, (same,), (heedful.Message("assistant", same.content + "x"),), id="long"
+    )
+    thumb = heedful.Feedback(prompt, (heedful.Message("assistant", "Two."),), True, id="thumb")
+    records = [pair, cut_equal, thumb]
+    found = evaluate(
+        backbone,
+        baseline=tiny.backbone("llama", seed=1),
+        data=records,
+        max_length=64,
+        max_new_tokens=2,
+        quiet=True,
+    ).data
+    assert found.quarantine == {"equal_after_truncation": 1, "other_kind": 1}
+    assert {row.n for row in found.accuracy} == {1}

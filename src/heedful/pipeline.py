@@ -6,6 +6,7 @@ Puts the floors below together: reading, asking and reporting each have their ow
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from heedful.evaluation.preference_accuracy import PairScores
 from heedful.models.backbone import Backbone
 from heedful.models.loading import load
 from heedful.models.scoring import score
-from heedful.quarantine import Kept
+from heedful.quarantine import Kept, Quarantined
 from heedful.records import Demonstration, Preference
 from heedful.render.chat import Renderer
 from heedful.render.rows import render
@@ -55,10 +56,19 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What one model made of the held-out rows; `scores` where they are pairs."""
+    """What one model made of the held-out rows.
+
+    Attributes:
+        scores: of the pairs that could be rendered for this model; none without any.
+        pairs: which those are.
+        answers: to the rows' prompts.
+        left_out: pairs that could not be rendered, by reason.
+    """
 
     scores: PairScores | None
+    pairs: tuple[str, ...]
     answers: list[Answer]
+    left_out: dict[str, int]
 
 
 def evaluate(
@@ -87,6 +97,7 @@ def evaluate(
     """
     reporter = Reporter(quiet=quiet)
     records = held_out(data)
+    reporter.say(f"Held-out records: {records.counts}")
     if isinstance(model, Outcome):
         model = str(model.run)
     if baseline is None:
@@ -135,7 +146,7 @@ def examine(
         answers = ask.answers(
             backbone, renderer, asked, role=role, max_new_tokens=max_new_tokens, on_done=task.update
         )
-    return Examined(scores, answers)
+    return Examined(scores, tuple(row.id for row in rows), answers, rows.counts.quarantined)
 
 
 def _origin(model: Backbone | str) -> str:
@@ -146,14 +157,19 @@ def _origin(model: Backbone | str) -> str:
     raise DataError("there is nothing to compare with.", mend="Name a baseline.")
 
 
-def held_out(data: Held | str | os.PathLike[str]) -> list[Preference | Demonstration]:
-    """The records of `data` that a model can be judged by."""
+def held_out(data: Held | str | os.PathLike[str]) -> Kept[Preference | Demonstration]:
+    """The records of `data` that a model can be judged by, and what was left out on the way."""
     records: Any = formats.read(data) if isinstance(data, str | os.PathLike) else data
     usable = [record for record in records if isinstance(record, Preference | Demonstration)]
+    others = [
+        Quarantined(record.id, "other_kind", f"a {type(record).__name__.lower()} judges no answer", record)
+        for record in records
+        if not isinstance(record, Preference | Demonstration)
+    ]
+    kept = Kept(usable, [*(records.quarantined if isinstance(records, Kept) else []), *others])
     if not usable:
-        counts = f" ({records.counts})" if isinstance(records, Kept) else ""
-        raise DataError(f"there is no pair and no demonstration to evaluate on{counts}.")
-    return usable
+        raise DataError(f"there is no pair and no demonstration to evaluate on ({kept.counts}).")
+    return kept
 
 
 def report(
@@ -170,6 +186,14 @@ def report(
         f"Answers take the likeliest token each time and are cut after {max_new_tokens} tokens.",
         "The examples are the first of the held-out file, not picked.",
     ]
+    first = next(iter(stages.values()))
+    if any(examined.pairs != first.pairs for examined in stages.values()):
+        notes.append(
+            "The models' templates leave different pairs out: their accuracies are of different pairs."
+        )
+    left_out = Counter(first.left_out)
+    if isinstance(records, Kept):
+        left_out.update(records.counts.quarantined)
     return ReportData(
         title=title,
         intro=intro,
@@ -180,6 +204,7 @@ def report(
         behaviour={name: measure(examined.answers) for name, examined in stages.items()},
         side_by_side=_side_by_side(stages, records),
         notes=notes,
+        quarantine=dict(left_out),
     )
 
 
@@ -193,7 +218,7 @@ def _accuracies(stages: dict[str, Examined]) -> list[AccuracyRow]:
     first, *later = scored
     rows = [row(PER_TOKEN, name, accuracy.per_token(scores)) for name, scores in scored.items()]
     for name in later:
-        if len(scored[name]) == len(scored[first]):
+        if stages[name].pairs == stages[first].pairs:
             rows.append(row(IMPLICIT, name, accuracy.implicit_reward(scored[name], scored[first])))
     rows.append(row("Shorter wins", "ruler", accuracy.shorter_wins(scored[first])))
     rows.append(row("Longer wins", "ruler", accuracy.longer_wins(scored[first])))

@@ -12,7 +12,7 @@ from pathlib import Path
 from heedful import data, machine
 from heedful.errors import RunError
 from heedful.models.loading import load
-from heedful.pipeline import Evaluation, examine, held_out, report
+from heedful.pipeline import Evaluation, Examined, examine, held_out, report
 from heedful.recipe import DPORecipe, SFTRecipe
 from heedful.recipe import load as load_recipe
 from heedful.report.curves import training_curves
@@ -47,26 +47,27 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
     files = {name: str(data.path(f"everyday/{name}.jsonl")) for name in _FILES}
     judges = held_out(files["preferences-held-out"])
     backbone = load("smollm2-135m")
-    stages = {
-        "base": examine(backbone, judges, "base", reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS)
-    }
+    stages: dict[str, Examined] = {}
+
+    def look(name: str) -> None:
+        stages[name] = examine(
+            backbone, judges, name, reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS
+        )
+
+    look("base")
 
     reporter.say("\nSFT: imitate the demonstrations")
     sft_recipe = load_recipe(None, _sft_overrides(files, output), stage="sft")
     assert isinstance(sft_recipe, SFTRecipe)
     sft.run(sft_recipe, Given(backbone=backbone), reporter=reporter)
-    stages["SFT"] = examine(
-        backbone, judges, "SFT", reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS
-    )
+    look("SFT")
 
     reporter.say("\nDPO: prefer the better answer of each pair")
     backbone.fold(str((output / "sft" / "adapter").absolute()))
     dpo_recipe = load_recipe(None, _dpo_overrides(files, output), stage="dpo")
     assert isinstance(dpo_recipe, DPORecipe)
     dpo.run(dpo_recipe, Given(backbone=backbone), reporter=reporter)
-    stages["DPO"] = examine(
-        backbone, judges, "DPO", reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS
-    )
+    look("DPO")
 
     runs = {name: RunFolder(output / name) for name in ("sft", "dpo")}
     seconds = time.monotonic() - started
