@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from heedful import machine
 from heedful.errors import RunError
 from heedful.recipe import DPORecipe, SFTRecipe, to_yaml
 
@@ -87,7 +88,7 @@ def open_run(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> RunFolder:
             seed=recipe.training.seed,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=_versions(),
-            machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            machine=machine.describe(),
         )
         run.checkpoints.mkdir(exist_ok=True)
         (run.path / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
