@@ -76,15 +76,15 @@ def test_a_response_ends_before_its_stop_token() -> None:
     for limited, whole in zip(greedy(model, stop_ids=stop), free, strict=True):
         if set(whole.tokens) & stop:
             at = min(whole.tokens.index(token) for token in stop if token in whole.tokens)
-            assert limited == Sample(whole.tokens[:at], ended=True)
+            assert limited == Sample(whole.tokens[:at], stop=whole.tokens[at])
         else:
-            assert limited == Sample(whole.tokens, ended=False)
+            assert limited == Sample(whole.tokens)
 
 
 def test_a_stop_token_at_once_is_an_empty_response() -> None:
     model = tiny.model()
     first = greedy(model)[0].tokens[0]
-    assert greedy(model, [PROMPTS[0]], stop_ids=frozenset({first})) == [Sample([], ended=True)]
+    assert greedy(model, [PROMPTS[0]], stop_ids=frozenset({first})) == [Sample([], stop=first)]
 
 
 def test_the_limit_is_a_limit() -> None:
@@ -213,6 +213,58 @@ def test_the_id_that_pads_changes_nothing() -> None:
 def test_numbers_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must be|no tokens"):
         greedy(tiny.model(), **({"prompts": PROMPTS} | wrong))
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2"])
+def test_several_responses_to_a_prompt_start_from_one_pass_over_it(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, shapes = tiny.model(architecture), []
+    single = greedy(model, stop_ids=a_stop(model))
+    plain = model.forward
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        shapes.append(tuple(kwargs["input_ids"].shape))
+        return plain(*args, **kwargs)
+
+    stop = a_stop(model)
+    monkeypatch.setattr(model, "forward", counting)
+    found = greedy(model, stop_ids=stop, samples=3)
+    assert found == [one for one in single for _ in range(3)]
+    assert shapes[0] == (len(PROMPTS), max(map(len, PROMPTS)))
+    assert shapes[1][1] == 1
+
+
+def test_responses_to_one_prompt_differ_and_come_as_often_as_the_model_says() -> None:
+    model, count = tiny.model(), 3000
+    options: dict[str, Any] = {"stop_ids": NOWHERE, "max_new_tokens": 1, "batch_size": 700}
+    found = Counter(one.tokens[0] for one in sample(model, [PROMPTS[0]], samples=count, **options))
+    expected = probabilities(model, 1.0)
+    for token in expected.topk(5).indices.tolist():
+        p = float(expected[token])
+        assert found[token] == pytest.approx(count * p, abs=4 * (count * p * (1 - p)) ** 0.5 + 1)
+
+
+@pytest.mark.parametrize("size", [3, 256, 700])
+def test_draws_match_their_weights_and_never_take_a_token_of_no_weight(size: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(size, generator=generator) * (torch.arange(size) % 3 != 1)
+    draws = 40_000
+    logits = weights.log().expand(draws, size).clone()
+    found = sampler.choose_tokens(logits, 1.0, generator=generator).bincount(minlength=size)
+    assert found[weights == 0].sum() == 0
+    expected = draws * weights / weights.sum()
+    # Pearson's statistic: its mean is the degrees of freedom, its standard deviation the root of twice that.
+    kept = weights > 0
+    freedom = int(kept.sum()) - 1
+    statistic = ((found[kept] - expected[kept]) ** 2 / expected[kept]).sum()
+    assert float(statistic) == pytest.approx(freedom, abs=4 * (2 * freedom) ** 0.5 + 3)
+
+
+def test_a_token_of_all_the_weight_is_always_drawn() -> None:
+    logits = torch.full((50, 1000), -1e9)
+    logits[:, 999] = 0.0
+    assert set(sampler.choose_tokens(logits, 1.0).tolist()) == {999}
 
 
 def test_no_prompts_give_no_responses() -> None:

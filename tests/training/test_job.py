@@ -211,3 +211,14 @@ def test_results_show_when_they_are_whole(tmp_path: Path, monkeypatch: pytest.Mo
     small.train("sft", tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").stat().st_size > 100
     assert not list((tmp_path / "run").glob(".adapter*"))
+
+
+def test_rows_longer_than_the_models_context_are_refused(tmp_path: Path) -> None:
+    reach = tiny.backbone().context_length
+    assert reach is not None
+    long = Preference((user("long"),), (assistant("cat " * reach),), (assistant("dog"),), id="long")
+    records = [*small.pairs(2), long]
+    given = Given(records, backbone=tiny.backbone())
+    with pytest.raises(RecipeError, match=rf"at most {reach}\. Set data\.max_length={reach}\."):
+        prepared(tmp_path, given, max_length=2 * reach)
+    assert prepared(tmp_path, given, max_length=reach).train.responses_cut == 1

@@ -70,6 +70,12 @@ class Backbone:
         return torch.device(self.model.device)
 
     @property
+    def context_length(self) -> int | None:
+        """The most positions the model was made for; none where its configuration names no such number."""
+        found = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return found if isinstance(found, int) and found > 0 else None
+
+    @property
     def pad_id(self) -> int:
         """Any valid id will do: masks come from lengths and never from comparing ids with this one."""
         for candidate in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful.errors import ModelError
+from heedful.models import folders
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def convert(file: Path, folder: Path) -> Path:
     try:
         _build(file, part)
         _write_record(file, part)
-        _sync(part)
+        _publish(part)
         _move_into_place(part, folder)
     except ModelError:
         raise
@@ -198,19 +199,12 @@ def _write_record(file: Path, folder: Path) -> None:
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def _sync(folder: Path) -> None:
-    """Flush everything to disk, so that a rename never outruns the bytes it names."""
+def _publish(folder: Path) -> None:
+    """Open to everyone's eyes, as a scratch folder is not, and on disk."""
     folder.chmod(0o755)
     for path in folder.iterdir():
         path.chmod(0o644)
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    folders.sync(folder)
 
 
 def _move_into_place(part: Path, folder: Path) -> None:

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from heedful.errors import RunError
+from heedful.models import folders
 
 _PREFIX = "step-"
 # What is on its way in or out; a killed process leaves it behind, and nobody reads it.
@@ -110,15 +111,11 @@ def clear_parts(folder: Path) -> None:
 
 def put_in_place(part: Path, final: Path) -> None:
     """Give a finished folder its name; a reader of `final` sees all of it or none."""
-    for path in part.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    _sync_folder(part)
+    folders.sync(part)
     if final.exists():
         _remove(final)
     os.rename(part, final)
-    _sync_folder(final.parent)
+    folders.sync_names(final.parent)
 
 
 def _remove(folder: Path) -> None:
@@ -127,15 +124,6 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     os.rename(folder, aside)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful import formats
-from heedful.errors import DataError, HeedfulError, RunError
+from heedful.errors import DataError, HeedfulError, RecipeError, RunError
 from heedful.models.backbone import Backbone
 from heedful.models.export import save_adapter, save_merged
 from heedful.models.loading import load
@@ -25,7 +25,7 @@ from heedful.quarantine import Kept, Quarantined, write_quarantine
 from heedful.recipe import DataSettings, DPORecipe, SFTRecipe
 from heedful.records import Demonstration, Preference, Record
 from heedful.render.chat import Renderer
-from heedful.render.rows import Rows, render
+from heedful.render.rows import Row, Rows, render
 from heedful.render.truncate import Limits
 from heedful.training import checkpoint, processes, run_folder
 from heedful.training.card import write_card
@@ -92,7 +92,7 @@ def prepare(
     Raises:
         DataError: a file that cannot be read, or holds no record of the stage's `kind`.
         ModelError: the model cannot be loaded.
-        RecipeError: a tracker is not installed.
+        RecipeError: a tracker is not installed, or rows are allowed to be longer than the model's context.
     """
     data, training = recipe.data, recipe.training
     require(training.trackers)
@@ -126,6 +126,7 @@ def prepare(
     renderer = Renderer(backbone.tokenizer, data.template)
     limits = Limits(data.max_length, data.max_prompt_length, data.truncation)
     train, judge = render(learned, renderer, limits), render(held_out, renderer, limits)
+    _require_fit(backbone, [*train, *judge], data.max_length)
     job = Job(recipe, backbone, renderer, train, judge, reporter, read)
     for title, rows in (("Training rows", job.train), ("Held-out rows", job.held_out)):
         if rows.counts.read:
@@ -270,6 +271,17 @@ def _require(kind: type[Demonstration] | type[Preference], records: Sequence[Any
     raise DataError(
         f"this stage learns from {wanted}s, and this is a {found}.", where=wrong.id or None, mend=mend
     )
+
+
+def _require_fit(backbone: Backbone, rows: Sequence[Row], max_length: int) -> None:
+    """Refuse rows with more positions than the model has: past them it fails, or reads nonsense."""
+    reach = backbone.context_length
+    longest = max((len(row.prompt) + max(map(len, row.responses)) for row in rows), default=0)
+    if reach is not None and longest > reach:
+        what = (
+            f"{max_length} tokens are allowed and a row has {longest}, but the model reads at most {reach}."
+        )
+        raise RecipeError(what, where="data.max_length", mend=f"Set data.max_length={reach}.")
 
 
 def _counts(kept: Kept[Any]) -> dict[str, Any]:
