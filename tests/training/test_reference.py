@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from heedful.recipe import DPOTraining
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, Rows, render
 from heedful.render.truncate import Limits
+from heedful.training import dpo
+from heedful.training.job import Given
+from heedful.training.loop import batch
 from heedful.training.reference import reference_logps
+from heedful.training.tracking import read_metrics
 from tests import tiny
 from tests.training import small
 
@@ -178,3 +183,22 @@ def test_a_damaged_cache_is_computed_again(damage: bytes | None, passes: list[in
     passes.clear()
     assert torch.equal(logps(backbone, rows), fresh)
     assert not passes, "the damaged file was not replaced"
+
+
+def test_a_short_run_scores_only_the_pairs_it_comes_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[list[str]] = []
+
+    def counted(backbone: Backbone, rows: Rows, *others: Any) -> Tensor:
+        scored.append([row.id for row in rows])
+        return reference_logps(backbone, rows, *others)
+
+    monkeypatch.setattr(dpo, "reference_logps", counted)
+    given = Given(small.pairs(8), small.pairs(3, seed=1), tiny.backbone())
+    recipe = small.recipe("dpo", tmp_path / "run", max_steps=2, batch_size=2, seed=1)
+    outcome = dpo.run(recipe, given, reporter=small.QUIET)
+    learned = {f"pair-{index}" for step in range(2) for index in batch(step, 8, 2, seed=1)}
+    assert [set(ids) for ids in scored] == [learned, {"pair-0", "pair-1", "pair-2"}]
+    losses = [line["loss"] for line in read_metrics(outcome.run / "metrics.jsonl")]
+    assert all(math.isfinite(loss) for loss in losses)

@@ -1,4 +1,4 @@
-"""A KV cache with room ahead: a sampled token is written where it belongs, and nothing before it is copied."""
+"""A KV cache with room ahead: a sampled token is written where it belongs, and nothing is copied."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def whiten(values: Tensor, *, keep_mean: bool = False) -> Tensor:
 
 
 def surrogate(logps: Tensor, old_logps: Tensor, advantages: Tensor, *, clip: float) -> tuple[Tensor, Metrics]:
-    """PPO's clipped policy loss, `−min(ρ A, clip(ρ, 1 ± ε) A)` with `ρ = π / π_old` (Schulman et al. 2017, eq. 7).
+    """PPO's clipped policy loss (Schulman et al. 2017, eq. 7): `−min(ρ A, clip(ρ, 1 ± ε) A)`, `ρ = π / π_old`.
 
     Args:
         logps: of the sampled tokens under the policy being updated, `[tokens]`, nats.
@@ -137,7 +137,7 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, *, clip: flo
 
 
 def explained_variance(values: Tensor, returns: Tensor) -> float:
-    """`1 − Var(R − V) / Var(R)`: 1 is a perfect critic, 0 one that says a constant; 0 where nothing varies."""
+    """`1 − Var(R − V) / Var(R)`: 1 is a perfect critic, 0 a constant one; 0 where nothing varies."""
     spread = float(returns.var(correction=0))
     return 1 - float((returns - values).var(correction=0)) / spread if spread > 0 else 0.0
 

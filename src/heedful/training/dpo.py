@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from heedful.objectives import PREFERENCE
@@ -12,7 +13,7 @@ from heedful.records import Preference
 from heedful.render.packing import Packed
 from heedful.render.rows import Rows
 from heedful.training import job
-from heedful.training.loop import Outcome
+from heedful.training.loop import Outcome, visited
 from heedful.training.reference import reference_logps
 from heedful.training.stage import Stage
 from heedful.training.tracking import Reporter
@@ -22,7 +23,8 @@ class DPOStage:
     """Pairs with the reference's log-probs beside them.
 
     Args:
-        reference: `[pairs, 2]`, nats: log-probs of chosen and rejected under the reference.
+        reference: `[pairs, 2]`, nats: log-probs of chosen and rejected under the reference; NaN for a pair
+            that is never asked for.
     """
 
     unit = "pairs"
@@ -67,12 +69,19 @@ def run(
     """
     prepared = prepare(recipe, given, reporter=reporter)
 
-    def stages() -> tuple[Stage, Stage | None]:
-        def stage(rows: Rows) -> DPOStage:
-            reference = reference_logps(prepared.backbone, rows, recipe.training, prepared.reporter)
-            return DPOStage(rows, reference, recipe.objective)
+    def reference(rows: Rows, members: Sequence[int]) -> Tensor:
+        """Of all rows' pairs, those that the run comes to: a short run over much data scores little."""
+        chosen = Rows([rows[index] for index in members])
+        logps = torch.full((len(rows), 2), torch.nan)
+        logps[list(members)] = reference_logps(prepared.backbone, chosen, recipe.training, prepared.reporter)
+        return logps
 
-        return stage(prepared.train), stage(prepared.held_out) if prepared.held_out else None
+    def stages() -> tuple[Stage, Stage | None]:
+        train, held_out = prepared.train, prepared.held_out
+        learned = DPOStage(train, reference(train, visited(len(train), recipe.training)), recipe.objective)
+        if not held_out:
+            return learned, None
+        return learned, DPOStage(held_out, reference(held_out, range(len(held_out))), recipe.objective)
 
     return job.train(prepared, stages, resume=resume)
 

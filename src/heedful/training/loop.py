@@ -285,6 +285,14 @@ class Loop:
         )
 
 
+def visited(rows: int, settings: TrainingSettings) -> list[int]:
+    """The rows that a run over `rows` of them comes to, in their own order: all, unless it ends before."""
+    steps = total_steps(rows, settings.batch_size, settings.epochs, settings.max_steps)
+    if steps >= steps_per_epoch(rows, settings.batch_size):
+        return list(range(rows))
+    return sorted({i for step in range(steps) for i in batch(step, rows, settings.batch_size, settings.seed)})
+
+
 def batch(step: int, rows: int, batch_size: int, seed: int) -> list[int]:
     """The rows of optimiser step `step`: a fresh order each epoch, a function of seed and step alone."""
     epoch, within = divmod(step, steps_per_epoch(rows, batch_size))
