@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from heedful.models.backbone import Backbone, Role
+from heedful.models.backbone import Backbone
+from heedful.models.roles import LanguageModel
 from heedful.recipe import DPOTraining
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, Rows, render
@@ -35,13 +36,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every forward pass."""
     made: list[int] = []
-    forward = Role.forward
+    forward = LanguageModel.forward
 
-    def counted(role: Role, packed: Any) -> Tensor:
+    def counted(role: LanguageModel, packed: Any) -> Tensor:
         made.append(packed.tokens)
         return forward(role, packed)
 
-    monkeypatch.setattr(Role, "forward", counted)
+    monkeypatch.setattr(LanguageModel, "forward", counted)
     return made
 
 

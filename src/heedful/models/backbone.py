@@ -1,9 +1,9 @@
-"""One set of weights, many roles: the model that is trained, and the reference it started from.
+"""One set of weights, many roles: the policy, the reference it started from, a reward model, a critic.
 
-With LoRA the base weights are frozen and every role is an adapter over them: `reference` is no adapter,
-`policy` is the one being trained. With full fine-tuning the policy is the weights themselves, and a reference
-is a copy kept only where it is asked for. Knows weights, log-probs and packing; nothing of losses or
-training.
+With LoRA the base weights are frozen and every role is an adapter over them, with a scalar head where it
+scores: `reference` is no adapter at all. With full fine-tuning the role that is trained is the weights
+themselves, and a reference is a copy kept only where it is asked for. Knows weights, heads and adapters;
+nothing of losses or training.
 """
 
 from __future__ import annotations
@@ -11,23 +11,22 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from heedful.errors import ModelError
-from heedful.models import lora
+from heedful.models import adapters
 from heedful.models.attention import recompute_contexts
-from heedful.models.forward import hidden_states
-from heedful.models.logprobs import Head, token_logprobs
+from heedful.models.logprobs import Head
 from heedful.models.probe import Compatibility, probe
-from heedful.render.packing import Packed
+from heedful.models.roles import ROLES, Role, ScalarHead
 
 
 class Backbone:
@@ -40,6 +39,7 @@ class Backbone:
         base: where the weights came from, as `from_pretrained` takes it.
         lineage: the adapters that have been folded into the weights since they were loaded, oldest first.
         compute_dtype: the type that matrix products run in.
+        heads: the scalar heads of the roles that score, by role.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class Backbone:
         self.lineage: list[str] = []
         self.compute_dtype = compute_dtype or model.dtype
         self.peft: PeftModel | None = None
+        self.heads = nn.ModuleDict()
+        self._learning: list[str] = []
         self._reference: PreTrainedModel | None = None
         self._trained_fully = False
         self._recomputes = False
@@ -93,20 +95,23 @@ class Backbone:
         return self._compatibility
 
     def role(self, name: str) -> Role:
-        """A role over these weights: `reference` or `policy`.
+        """A role over these weights: `reference`, `policy`, `reward` or `critic`.
 
         Raises:
-            ModelError: no such role, or a reference whose weights were trained away.
+            ModelError: no such role, a reference whose weights were trained away, or a role that scores and
+                has no head yet.
         """
-        if name == "reference":
-            if self._trained_fully and self._reference is None:
-                raise ModelError("the reference's weights were trained and no copy was kept.")
-        elif name != "policy":
-            raise ModelError(f"no role {name!r}.", mend="Roles are reference and policy.")
-        return Role(self, name)
+        if name not in ROLES:
+            raise ModelError(f"no role {name!r}.", mend=f"Roles are {', '.join(ROLES)}.")
+        if name == "reference" and self._trained_fully and self._reference is None:
+            raise ModelError("the reference's weights were trained and no copy was kept.")
+        if name in ("reward", "critic") and name not in self.heads:
+            raise ModelError(f"the role {name} has no head.", mend="Give it one, or load one.")
+        return ROLES[name](self, name)
 
     def train_lora(
         self,
+        role: str = "policy",
         *,
         rank: int = 16,
         alpha: float = 32.0,
@@ -114,8 +119,7 @@ class Backbone:
         targets: str | Sequence[str] = "all-linear",
         seed: int = 0,
     ) -> None:
-        """Give the policy a fresh LoRA adapter in fp32 over the frozen base."""
-        self.drop_adapter()
+        """Give a role a fresh LoRA adapter in fp32 over the frozen base; other roles keep theirs."""
         config = LoraConfig(
             r=rank,
             # An integer where it is one, as PEFT's own files have it.
@@ -124,25 +128,60 @@ class Backbone:
             target_modules=targets if isinstance(targets, str) else list(targets),
             task_type="CAUSAL_LM",
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            try:
-                peft = get_peft_model(self.model, config, adapter_name="policy")
-            except ValueError as error:
-                raise ModelError(
-                    f"LoRA cannot be put on this model: {error}", where="lora.targets"
-                ) from error
-        assert isinstance(peft, PeftModel)
-        self.peft = peft
+        self._add_adapter(role, config, seed=seed)
+        self._learn(role)
+
+    def load_lora(self, role: str, folder: Path, *, learn: bool = False) -> None:
+        """Give a role the adapter that is filed in `folder`; `learn` trains it further.
+
+        Raises:
+            ModelError: there is none, or it belongs to another model.
+        """
+        config, tensors = adapters.read(folder)
+        config.task_type, config.modules_to_save, config.inference_mode = "CAUSAL_LM", None, False
+        own = {name: tensor for name, tensor in tensors.items() if "lora_" in name}
+        self._add_adapter(role, config, seed=0)
+        assert self.peft is not None
+        adapters.fill(self.peft, role, own, where=str(folder))
+        self._learn(*([role] if learn else []))
+
+    def add_head(self, role: str, *, seed: int | None = None, learn: bool = True) -> ScalarHead:
+        """Give a role that scores its head: zeros, or with a `seed` random numbers."""
+        hidden = int(self.model.get_input_embeddings().weight.shape[1])
+        head = ScalarHead(hidden).to(self.device)
+        if seed is not None:
+            head.randomize(seed)
+        head.weight.requires_grad_(learn)
+        self.heads[role] = head
+        return head
+
+    def copy_role(self, source: str, target: str) -> None:
+        """Let `target` start as `source` is now, adapter and head, and learn from there."""
+        if self.peft is not None and source in self.peft.peft_config:
+            config = copy.deepcopy(self.peft.peft_config[source])
+            self._add_adapter(target, config, seed=0)
+            own = adapters.parameters(self.model, target)
+            with torch.no_grad():
+                for name, weight in adapters.parameters(self.model, source).items():
+                    own[name.replace(f".{source}", f".{target}")].copy_(weight)
+            self._learn(target)
+        if source in self.heads:
+            self.add_head(target).load_state_dict(self.heads[source].state_dict())
+
+    def _add_adapter(self, role: str, config: LoraConfig, *, seed: int) -> None:
+        if self.peft is not None and role in self.peft.peft_config:
+            self._drop(role)
+        self.peft = adapters.add(self.model, self.peft, role, config, seed=seed)
         head, embeddings = self.model.get_output_embeddings(), self.model.get_input_embeddings()
         if hasattr(head, "lora_A") or (hasattr(embeddings, "lora_A") and embeddings.weight is head.weight):
             self.drop_adapter()
             what = "log-probs read the LM head's own weight: an adapter on it, or tied to it, is lost."
             raise ModelError(what, where="lora.targets", mend="Leave the LM head and the embeddings out.")
-        for name, parameter in self.model.named_parameters():
-            if "lora_" in name:
-                parameter.data = parameter.data.float()
-        lora.install(self.model)
+
+    def _learn(self, *roles: str) -> None:
+        """Train these roles' adapters too; PEFT's own bookkeeping forgets some as others come."""
+        self._learning = [*self._learning, *(role for role in roles if role not in self._learning)]
+        adapters.train_only(self.model, self._learning)
 
     def train_fully(self, *, keep_reference: bool = True) -> None:
         """Make the weights themselves the policy; `keep_reference` keeps a frozen copy for the other role."""
@@ -166,13 +205,27 @@ class Backbone:
         if not self.model.supports_gradient_checkpointing:
             what = f"{type(self.model).__name__} does not support gradient checkpointing."
             raise ModelError(what, where="training.gradient_checkpointing", mend="Set it to false.")
-        contexts = partial(recompute_contexts, self.model)
         enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
-        enable({"use_reentrant": False, "context_fn": contexts})
+        enable({"use_reentrant": False, "context_fn": self._recompute_contexts})
+
+    def _recompute_contexts(self) -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+        """A layer that is computed again sees the adapter that was on the first time."""
+        first, again = recompute_contexts(self.model)
+        on = adapters.switched_on(self.model)
+
+        @contextmanager
+        def as_before() -> Iterator[None]:
+            with ExitStack() as stack:
+                stack.enter_context(again)
+                stack.enter_context(adapters.switched(self.model, on))
+                yield
+
+        return first, as_before()
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The policy's trainable parameters by name, in a fixed order."""
-        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        """The trainable parameters of adapters (or of the whole model) and heads by name, in a fixed order."""
+        own = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        return own | {f"heads.{name}": p for name, p in self.heads.named_parameters() if p.requires_grad}
 
     def load_trainable(self, state: dict[str, Tensor]) -> None:
         """Set the trainable parameters, exactly."""
@@ -201,11 +254,22 @@ class Backbone:
         self.model.requires_grad_(False)
 
     def drop_adapter(self) -> None:
-        """Take the policy's adapter off again; the base is as it was."""
+        """Take all adapters and heads off again; the base is as it was."""
+        self.heads = nn.ModuleDict()
+        self._learning = []
         if self.peft is not None:
             self.model = self.peft.unload()
             self.peft = None
             self.model.requires_grad_(False)
+
+    def _drop(self, role: str) -> None:
+        """Take one role's adapter off."""
+        assert self.peft is not None
+        if len(self.peft.peft_config) == 1:
+            self.model, self.peft = self.peft.unload(), None
+        else:
+            self.peft.delete_adapter(role)
+        self._learning = [name for name in self._learning if name != role]
 
     def fingerprint(self) -> str:
         """A hash of the configuration and of every base weight, adapters left out."""
@@ -236,38 +300,13 @@ class Backbone:
 
     @contextmanager
     def active(self, name: str) -> Iterator[PreTrainedModel]:
-        """The `transformers` model with the role's adapter on, or off."""
+        """The `transformers` model with the role's adapter on, or none where it has none."""
         if name == "reference" and self._reference is not None:
             yield self._reference
-        elif name == "reference" and self.peft is not None:
-            with self.peft.disable_adapter():
-                yield self.model
-        else:
+            return
+        has_one = self.peft is not None and name in self.peft.peft_config
+        with adapters.switched(self.model, name if has_one else None):
             yield self.model
-
-
-class Role(nn.Module):
-    """A backbone in one role: a pack of rows in, the log-probs of its response tokens out."""
-
-    def __init__(self, backbone: Backbone, name: str) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.name = name
-        # Registered so that Accelerate finds the parameters; calls go through the backbone.
-        self.model = backbone.model
-        self.force_padded = False
-        self.temperature = 1.0
-
-    def forward(self, packed: Packed) -> Tensor:
-        """Log-probs of the pack's targets: `[targets]`, nats, fp32."""
-        backbone = self.backbone
-        padded = self.force_padded or not backbone.compatibility.packs
-        with backbone.active(self.name) as model:
-            hidden = hidden_states(
-                model, packed, padded=padded, pad_id=backbone.pad_id, compute_dtype=backbone.compute_dtype
-            )
-            head = backbone.head(model)
-        return token_logprobs(hidden, packed.target_ids, head, temperature=self.temperature)
 
 
 def _silence_dropout(model: nn.Module) -> None:

@@ -1,4 +1,5 @@
-"""One forward pass of a causal model over a pack of rows, up to the hidden states that predict its targets.
+"""One forward pass of a causal model over a pack of rows, up to the hidden states that something is read
+from.
 
 Two paths with the same result: packed (attention segment by segment) and padded (every architecture takes
 it).
@@ -18,14 +19,21 @@ from heedful.render.packing import Packed
 
 
 def hidden_states(
-    model: PreTrainedModel, packed: Packed, *, padded: bool, pad_id: int, compute_dtype: torch.dtype
+    model: PreTrainedModel,
+    packed: Packed,
+    *,
+    padded: bool,
+    pad_id: int,
+    compute_dtype: torch.dtype,
+    ends: bool = False,
 ) -> Tensor:
-    """The final hidden states at the pack's target positions: `[targets, hidden]`, in `compute_dtype`.
+    """The final hidden states that predict the pack's targets: `[targets, hidden]`, in `compute_dtype`.
 
     Args:
         padded: unpack the rows and pad them, instead of attending over the pack.
         pad_id: any valid token id; only the padded path writes it.
         compute_dtype: matrix products run in it; autocast where the weights are kept in another type.
+        ends: the states at each response's last token instead: `[sequences, hidden]`.
     """
     mixed = compute_dtype != model.dtype
     decoder: Any = model.get_decoder()
@@ -33,7 +41,9 @@ def hidden_states(
         if padded:
             rows = packed.to_padded(pad_id)
             out = decoder(input_ids=rows.input_ids, attention_mask=rows.attention_mask, use_cache=False)
-            hidden: Tensor = out.last_hidden_state.flatten(0, 1)[rows.target_index]
+            hidden: Tensor = out.last_hidden_state.flatten(0, 1)[
+                rows.end_index if ends else rows.target_index
+            ]
         else:
             with packed_implementation(model):
                 out = decoder(
@@ -42,5 +52,5 @@ def hidden_states(
                     use_cache=False,
                     heedful_packed=packed,
                 )
-            hidden = out.last_hidden_state[0, packed.target_index]
+            hidden = out.last_hidden_state[0, packed.end_index if ends else packed.target_index]
     return hidden.to(compute_dtype)

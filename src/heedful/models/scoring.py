@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from heedful.models.backbone import Role
+from heedful.models.roles import Role
 from heedful.render.packing import pack
 from heedful.render.rows import Row
 

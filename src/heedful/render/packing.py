@@ -79,6 +79,12 @@ class Packed:
         lengths = [length for segment in self.segments for length in segment.responses]
         return torch.tensor(lengths, device=self.input_ids.device)
 
+    @cached_property
+    def end_index(self) -> Tensor:
+        """`[sequences]`, the last token of each response."""
+        ends = [stop - 1 for segment in self.segments for _, stop in segment.response_spans()]
+        return torch.tensor(ends, device=self.input_ids.device)
+
     def sum_by_sequence(self, values: Tensor) -> Tensor:
         """`[targets]` to `[sequences]`: the sum over each response."""
         return values.new_zeros(self.sequences).index_add(0, self.target_sequence, values)
@@ -128,20 +134,23 @@ class Packed:
             input_ids[number, : len(sequence)] = sequence
             attention_mask[number, : len(sequence)] = 1
         flat = torch.cat([target + number * width for number, target in enumerate(targets)])
-        return Padded(input_ids, attention_mask, flat.to(self.input_ids.device))
+        ends = torch.tensor([number * width + len(ids) - 1 for number, ids in enumerate(sequences)])
+        device = self.input_ids.device
+        return Padded(input_ids, attention_mask, flat.to(device), ends.to(device))
 
 
 @dataclass(frozen=True, slots=True)
 class Padded:
     """The padded twin of a `Packed`: `input_ids` and `attention_mask` `[sequences, width]`.
 
-    `target_index` `[targets]` points into the flattened hidden states `[sequences * width, hidden]`, in the
-    order of the pack's targets.
+    `target_index` `[targets]` and `end_index` `[sequences]` point into the flattened hidden states
+    `[sequences * width, hidden]`, in the order of the pack's.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     target_index: Tensor
+    end_index: Tensor
 
 
 def pack(rows: Sequence[Row], tokens_per_row: int) -> list[Packed]:

@@ -1,0 +1,126 @@
+"""What a backbone can be asked: log-probs of responses, scores of responses, values of their tokens.
+
+A role takes a pack of rows and knows which adapter and which head answer for it; the weights are the
+backbone's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from heedful.models.forward import hidden_states
+from heedful.models.logprobs import token_logprobs
+from heedful.render.packing import Packed
+
+if TYPE_CHECKING:
+    from heedful.models.backbone import Backbone
+
+
+class ScalarHead(nn.Module):
+    """`w · h − offset` in fp32: what turns a hidden state into a score or a value.
+
+    Attributes:
+        weight: `[1, hidden]`.
+        offset: a constant, in the score's unit: the mean score of reference responses.
+    """
+
+    offset: Tensor
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, hidden))
+        self.register_buffer("offset", torch.zeros(()))
+
+    def randomize(self, seed: int) -> None:
+        """`N(0, 1 / √(hidden + 1))`, as Stiennon et al. 2020 start a reward model."""
+        generator = torch.Generator().manual_seed(seed)
+        scale = (self.weight.shape[1] + 1) ** -0.5
+        with torch.no_grad():
+            self.weight.copy_(torch.randn(self.weight.shape, generator=generator) * scale)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`[..., hidden]` to `[...]`."""
+        return nn.functional.linear(hidden.float(), self.weight)[..., 0] - self.offset
+
+
+class Role(nn.Module):
+    """A backbone in one role.
+
+    Attributes:
+        force_padded: compute each response in a padded row of its own.
+    """
+
+    def __init__(self, backbone: Backbone, name: str) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.name = name
+        # Registered so that Accelerate finds the parameters; calls go through the backbone.
+        self.model = backbone.model
+        self.force_padded = False
+
+    def hidden(self, model: PreTrainedModel, packed: Packed, *, ends: bool = False) -> Tensor:
+        """`[targets, hidden]`, or with `ends` `[sequences, hidden]`: see `hidden_states`."""
+        backbone = self.backbone
+        return hidden_states(
+            model,
+            packed,
+            padded=self.force_padded or not backbone.compatibility.packs,
+            pad_id=backbone.pad_id,
+            compute_dtype=backbone.compute_dtype,
+            ends=ends,
+        )
+
+
+class LanguageModel(Role):
+    """The log-probs of response tokens; `temperature` divides the logits."""
+
+    def __init__(self, backbone: Backbone, name: str) -> None:
+        super().__init__(backbone, name)
+        self.temperature = 1.0
+
+    def forward(self, packed: Packed) -> Tensor:
+        """Log-probs of the pack's targets: `[targets]`, nats, fp32."""
+        with self.backbone.active(self.name) as model:
+            hidden = self.hidden(model, packed)
+            head = self.backbone.head(model)
+        return token_logprobs(hidden, packed.target_ids, head, temperature=self.temperature)
+
+
+class RewardModel(Role):
+    """One score per response, read at its last token."""
+
+    def __init__(self, backbone: Backbone, name: str) -> None:
+        super().__init__(backbone, name)
+        self.head = backbone.heads[name]
+
+    def forward(self, packed: Packed) -> Tensor:
+        """`[sequences]`, fp32."""
+        with self.backbone.active(self.name) as model:
+            scores: Tensor = self.head(self.hidden(model, packed, ends=True))
+        return scores
+
+
+class Critic(Role):
+    """What reward is still to come, before each response token."""
+
+    def __init__(self, backbone: Backbone, name: str) -> None:
+        super().__init__(backbone, name)
+        self.head = backbone.heads[name]
+
+    def forward(self, packed: Packed) -> Tensor:
+        """`[targets]`, fp32, in the reward's unit."""
+        with self.backbone.active(self.name) as model:
+            values: Tensor = self.head(self.hidden(model, packed))
+        return values
+
+
+ROLES: dict[str, type[Role]] = {
+    "reference": LanguageModel,
+    "policy": LanguageModel,
+    "reward": RewardModel,
+    "critic": Critic,
+}
