@@ -1,4 +1,4 @@
-"""Training from Python: `heedful.train.sft` and `heedful.train.dpo`, a recipe's keys as keyword arguments."""
+"""Training from Python: `heedful.train.sft`, `.reward` and `.dpo`, a recipe's keys as keyword arguments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from heedful.models.backbone import Backbone
-from heedful.recipe import DPORecipe, Recipe, SFTRecipe, from_keywords
+from heedful.recipe import DPORecipe, Recipe, RewardRecipe, SFTRecipe, from_keywords
 from heedful.records import Record
 from heedful.training import dpo as _dpo
+from heedful.training import reward as _reward
 from heedful.training import sft as _sft
 from heedful.training.job import Given
 from heedful.training.loop import Outcome
@@ -67,6 +68,28 @@ def dpo(
     recipe, given = _recipe("dpo", model, data, held_out, output, settings)
     assert isinstance(recipe, DPORecipe)
     return _dpo.run(recipe, given, resume=resume, reporter=Reporter(quiet=quiet))
+
+
+def reward(
+    model: Backbone | str,
+    data: Data,
+    *,
+    held_out: Data | None = None,
+    output: str | os.PathLike[str] = "runs/reward",
+    resume: bool = False,
+    quiet: bool = False,
+    **settings: Any,
+) -> Outcome:
+    """Train a reward model on preferences, rankings and ratings, or a mix of them.
+
+    Args:
+        settings: as in `sft`, and the keys of `objective`: `margins`, `label_smoothing`, `centering`.
+
+    The other arguments, and what is raised, are those of `sft`.
+    """
+    recipe, given = _recipe("reward", model, data, held_out, output, settings)
+    assert isinstance(recipe, RewardRecipe)
+    return _reward.run(recipe, given, resume=resume, reporter=Reporter(quiet=quiet))
 
 
 def _recipe(

@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command()(evaluate.quickstart)
 app.command()(inspect.inspect)
 app.command()(train.sft)
+app.command()(train.reward)
 app.command()(train.dpo)
 app.command()(evaluate.evaluate)
 app.command()(talk.generate)

@@ -1,4 +1,4 @@
-"""`heedful sft` and `heedful dpo`: a recipe in; a run folder out, or with `--dry-run` a plan."""
+"""The commands that train: a recipe in; a run folder out, or with `--dry-run` a plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from heedful.errors import RecipeError
 
 if TYPE_CHECKING:
-    from heedful.recipe import DPORecipe, SFTRecipe
+    from heedful.recipe import Recipe
     from heedful.training.tracking import Reporter
 
 RECIPE_SUFFIXES = (".yaml", ".yml")
@@ -69,6 +69,21 @@ def dpo(
     _run("dpo", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
 
 
+def reward(
+    arguments: Arguments = None,
+    model: Model = None,
+    train: Train = None,
+    eval_file: Eval = None,
+    output: Output = None,
+    dry_run: DryRun = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a reward model on preferences, rankings and ratings: one score per response."""
+    everyday = _everyday(model, train, eval_file, output)
+    _run("reward", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
+
+
 def _everyday(
     model: str | None, train: list[str] | None, eval_file: str | None, output: str | None
 ) -> list[str]:
@@ -102,33 +117,30 @@ def _run(
         _train(recipe, resume=resume, reporter=reporter)
 
 
-def _train(recipe: SFTRecipe | DPORecipe, *, resume: bool, reporter: Reporter) -> None:
-    from heedful.recipe import SFTRecipe
-    from heedful.training import dpo, sft
+def _stage(recipe: Recipe) -> Any:
+    """The module that trains by such a recipe."""
+    from heedful.training import dpo, reward, sft
 
-    if isinstance(recipe, SFTRecipe):
-        outcome = sft.run(recipe, resume=resume, reporter=reporter)
-    else:
-        outcome = dpo.run(recipe, resume=resume, reporter=reporter)
+    return {"sft": sft, "reward": reward, "dpo": dpo}[recipe.stage]
+
+
+def _train(recipe: Recipe, *, resume: bool, reporter: Reporter) -> None:
+    outcome = _stage(recipe).run(recipe, resume=resume, reporter=reporter)
     if outcome.evaluation:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in outcome.evaluation.items())
         reporter.say(f"Held out: {numbers}")
-    reporter.say(f"Try it: heedful chat --model {outcome.run}")
+    if recipe.stage != "reward":
+        reporter.say(f"Try it: heedful chat --model {outcome.run}")
 
 
-def _show_plan(recipe: SFTRecipe | DPORecipe) -> None:
+def _show_plan(recipe: Recipe) -> None:
     """The recipe on stdout, where it can be kept in a file; the plan on stderr."""
-    from heedful.recipe import SFTRecipe, to_yaml
-    from heedful.training import dpo, sft
+    from heedful.recipe import to_yaml
     from heedful.training.plan import plan
     from heedful.training.tracking import Reporter
 
-    quiet = Reporter(quiet=True)  # the plan has all the counts
-    job = (
-        sft.prepare(recipe, reporter=quiet)
-        if isinstance(recipe, SFTRecipe)
-        else dpo.prepare(recipe, reporter=quiet)
-    )
+    # The plan has all the counts.
+    job = _stage(recipe).prepare(recipe, reporter=Reporter(quiet=True))
     typer.echo(to_yaml(recipe))
     typer.echo(str(plan(job)), err=True)
 

@@ -40,6 +40,7 @@ class Backbone:
         lineage: the adapters that have been folded into the weights since they were loaded, oldest first.
         compute_dtype: the type that matrix products run in.
         heads: the scalar heads of the roles that score, by role.
+        trunks: roles that compute with another role's adapter, as a critic on the policy's trunk does.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Backbone:
         self.compute_dtype = compute_dtype or model.dtype
         self.peft: PeftModel | None = None
         self.heads = nn.ModuleDict()
+        self.trunks: dict[str, str] = {}
         self._learning: list[str] = []
         self._reference: PreTrainedModel | None = None
         self._trained_fully = False
@@ -223,7 +225,7 @@ class Backbone:
         return first, as_before()
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """The trainable parameters of adapters (or of the whole model) and heads by name, in a fixed order."""
+        """The trainable parameters of adapters (or the whole model) and heads by name, in a fixed order."""
         own = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         return own | {f"heads.{name}": p for name, p in self.heads.named_parameters() if p.requires_grad}
 
@@ -256,6 +258,7 @@ class Backbone:
     def drop_adapter(self) -> None:
         """Take all adapters and heads off again; the base is as it was."""
         self.heads = nn.ModuleDict()
+        self.trunks: dict[str, str] = {}
         self._learning = []
         if self.peft is not None:
             self.model = self.peft.unload()
@@ -304,6 +307,7 @@ class Backbone:
         if name == "reference" and self._reference is not None:
             yield self._reference
             return
+        name = self.trunks.get(name, name)
         has_one = self.peft is not None and name in self.peft.peft_config
         with adapters.switched(self.model, name if has_one else None):
             yield self.model

@@ -1,63 +1,115 @@
 """What leaves Heedful: PEFT adapters and merged weights, that plain `transformers` and PEFT load without
 it.
+
+A policy leaves as a causal language model; a reward model as a sequence classifier with one label.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from peft import PeftConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification
 
 from heedful.errors import ModelError
+from heedful.render.chat import Renderer
 
 if TYPE_CHECKING:
     from heedful.models.backbone import Backbone
 
+# What `transformers` calls the head of its classifiers.
+HEAD = "score.weight"
+# The scores' mean and standard deviation over reference responses: neither format has a place for them.
+REWARD_FILE = "heedful_reward.json"
 
-def save_adapter(backbone: Backbone, folder: Path) -> None:
-    """Write the policy's adapter as PEFT does: `adapter_config.json`, `adapter_model.safetensors`, and the
-    tokenizer.
+
+def save_adapter(backbone: Backbone, folder: Path, role: str = "policy") -> None:
+    """Write a role's adapter as PEFT does: `adapter_config.json`, `adapter_model.safetensors`, and the
+    tokenizer; a reward model's with its head and `heedful_reward.json`.
 
     The configuration names what the adapter belongs on: the base model, or the last adapter folded into it.
     """
     if backbone.peft is None:
         raise ModelError("there is no adapter to save.", mend="Save the merged model instead.")
     folder.mkdir(parents=True, exist_ok=True)
-    state = get_peft_model_state_dict(backbone.peft, adapter_name="policy")
+    state = get_peft_model_state_dict(backbone.peft, adapter_name=role)
+    config: PeftConfig = copy.copy(backbone.peft.peft_config[role])
+    if role == "reward":
+        state[f"base_model.model.{HEAD}"] = backbone.heads[role].weight
+        config.task_type, config.modules_to_save = "SEQ_CLS", [HEAD.partition(".")[0]]
+        _write_reward(backbone, folder)
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()},
         folder / "adapter_model.safetensors",
     )
-    config: PeftConfig = copy.copy(backbone.peft.peft_config["policy"])
     config.base_model_name_or_path = backbone.lineage[-1] if backbone.lineage else backbone.base
     config.inference_mode = True
     config.save_pretrained(str(folder))
     backbone.tokenizer.save_pretrained(str(folder))
 
 
-def save_merged(backbone: Backbone, folder: Path) -> None:
-    """Write the whole model with the policy's adapter folded in, its tokenizer and its chat template.
+def save_merged(backbone: Backbone, folder: Path, role: str = "policy") -> None:
+    """Write the whole model with a role's adapter folded in, its tokenizer and its chat template.
 
     The backbone in memory keeps its adapter apart: it is merged for the writing and taken out again, from a
     copy of the weights it touches, so that not one bit of the base changes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    backbone.model.save_pretrained(str(folder), state_dict=_merged_state(backbone))
+    state = _merged_state(backbone, role)
+    if role == "reward":
+        _save_classifier(backbone, folder, state)
+        _write_reward(backbone, folder)
+    else:
+        backbone.model.save_pretrained(str(folder), state_dict=state)
     backbone.tokenizer.save_pretrained(str(folder))
 
 
-def _merged_state(backbone: Backbone) -> dict[str, Any]:
+def _save_classifier(backbone: Backbone, folder: Path, state: dict[str, Any]) -> None:
+    """The merged trunk and the scalar head as the architecture's own sequence classifier."""
+    config = copy.deepcopy(backbone.model.config)
+    config.num_labels, config.problem_type = 1, "regression"
+    # A classifier reads the last token that is not padding. Where the end of a turn pads as well, it would
+    # read the token before it, and not the one that was trained.
+    config.pad_token_id = _never_last(backbone)
+    with torch.device("meta"):
+        classifier = AutoModelForSequenceClassification.from_config(config)
+    wanted = classifier.state_dict().keys()
+    own: dict[str, Tensor] = {name: tensor for name, tensor in state.items() if name in wanted}
+    own[HEAD] = backbone.heads["reward"].weight.detach().cpu().to(backbone.model.dtype)
+    if missing := wanted - own.keys():
+        what = f"{type(classifier).__name__} has {min(missing)}, for which there is nothing to write."
+        raise ModelError(what, mend="Save the adapter instead.")
+    classifier.save_pretrained(str(folder), state_dict=own)
+
+
+def _never_last(backbone: Backbone) -> int:
+    """An id to pad with that closes no response."""
+    tokenizer = backbone.tokenizer
+    closing = Renderer(tokenizer).stop_ids
+    wanted = [tokenizer.pad_token_id, *tokenizer.all_special_ids, *range(len(closing) + 1)]
+    return next(token for token in wanted if token is not None and token not in closing)
+
+
+def _write_reward(backbone: Backbone, folder: Path) -> None:
+    head = backbone.heads["reward"]
+    numbers = {"mean": float(head.offset), "std": float(head.spread)}
+    (folder / REWARD_FILE).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+
+
+def _merged_state(backbone: Backbone, role: str) -> dict[str, Any]:
     """The plain model's state dict, with every adapted weight replaced by its merged value."""
     if backbone.peft is None:
         return dict(backbone.model.state_dict())
     deltas = {
-        f"{name}.weight": module.get_delta_weight("policy")
+        f"{name}.weight": module.get_delta_weight(role)
         for name, module in backbone.model.named_modules()
-        if hasattr(module, "get_delta_weight")
-        and ("policy" in module.lora_A or "policy" in module.lora_embedding_A)
+        if hasattr(module, "get_delta_weight") and (role in module.lora_A or role in module.lora_embedding_A)
     }
     state: dict[str, Any] = {}
     for key, value in backbone.model.state_dict().items():

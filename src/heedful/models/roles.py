@@ -6,6 +6,7 @@ backbone's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,14 +27,17 @@ class ScalarHead(nn.Module):
     Attributes:
         weight: `[1, hidden]`.
         offset: a constant, in the score's unit: the mean score of reference responses.
+        spread: their standard deviation; subtracts and divides nothing, and is there to be read.
     """
 
     offset: Tensor
+    spread: Tensor
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1, hidden))
         self.register_buffer("offset", torch.zeros(()))
+        self.register_buffer("spread", torch.ones(()))
 
     def randomize(self, seed: int) -> None:
         """`N(0, 1 / √(hidden + 1))`, as Stiennon et al. 2020 start a reward model."""
@@ -116,6 +120,44 @@ class Critic(Role):
         with self.backbone.active(self.name) as model:
             values: Tensor = self.head(self.hidden(model, packed))
         return values
+
+
+class ActorCritic:
+    """The two roles that PPO trains, and how their losses flow back.
+
+    Args:
+        trunk: the critic is a head on the policy's hidden states, and both losses share one pass. Else each
+            has a pass of its own, and the first one's activations are gone when the second one starts.
+        temperature: of the policy.
+    """
+
+    def __init__(self, backbone: Backbone, *, trunk: bool, temperature: float = 1.0) -> None:
+        self.backbone = backbone
+        self.trunk = trunk
+        self.policy = LanguageModel(backbone, "policy")
+        self.policy.temperature = temperature
+        self.critic = Critic(backbone, "critic")
+
+    def force_padded(self, on: bool) -> None:
+        """Whether each response is computed in a padded row of its own."""
+        self.policy.force_padded = self.critic.force_padded = on
+
+    def backward(
+        self,
+        packed: Packed,
+        policy_loss: Callable[[Tensor], Tensor],
+        critic_loss: Callable[[Tensor], Tensor],
+    ) -> None:
+        """Add both losses' gradients: `policy_loss` of log-probs `[targets]`, `critic_loss` of values."""
+        if not self.trunk:
+            policy_loss(self.policy(packed)).backward()
+            critic_loss(self.critic(packed)).backward()
+            return
+        with self.backbone.active("policy") as model:
+            hidden = self.policy.hidden(model, packed)
+            head = self.backbone.head(model)
+        logps = token_logprobs(hidden, packed.target_ids, head, temperature=self.policy.temperature)
+        (policy_loss(logps) + critic_loss(self.critic.head(hidden))).backward()
 
 
 ROLES: dict[str, type[Role]] = {

@@ -1,6 +1,4 @@
-"""Log-probs of whole responses for whole data sets: what a reference, a held-out accuracy and a reward margin
-start from.
-"""
+"""Responses scored for whole data sets: what a reference, a held-out accuracy and PPO start from."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from heedful.models.roles import Role
+from heedful.models.roles import RewardModel, Role
 from heedful.render.packing import pack
 from heedful.render.rows import Row
 
@@ -25,7 +23,9 @@ def score(
     tokens_per_row: int = 512,
     on_done: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Summed log-probs of every response: `[rows, responses]`, nats, fp32, on CPU.
+    """What a role says of every response: `[rows, responses]`, fp32, on CPU.
+
+    A reward model's scores as they are, a language model's log-probs summed (nats).
 
     Args:
         rows: all with the same number of responses.
@@ -36,8 +36,28 @@ def score(
     with torch.no_grad():
         for start in range(0, len(rows), _CHUNK):
             for packed in pack(rows[start : start + _CHUNK], tokens_per_row):
-                sums = packed.sum_by_sequence(role(packed.to(role.backbone.device)).cpu())
-                found[[start + index for index in packed.rows]] = sums.view(len(packed.rows), -1)
+                values = role(packed.to(role.backbone.device)).cpu()
+                if not isinstance(role, RewardModel):
+                    values = packed.sum_by_sequence(values)
+                found[[start + index for index in packed.rows]] = values.view(len(packed.rows), -1)
             if on_done is not None:
                 on_done(min(start + _CHUNK, len(rows)))
+    return found
+
+
+def score_tokens(role: Role, rows: Sequence[Row], *, tokens_per_row: int = 512) -> Tensor:
+    """What a role says of every response token: `[tokens]`, fp32, on CPU, row by row and response by response.
+
+    A language model's log-probs (nats), or a critic's values.
+    """
+    counts = torch.tensor([row.response_tokens for row in rows])
+    starts = (counts.cumsum(0) - counts).tolist()
+    found = torch.empty(int(counts.sum()))
+    with torch.no_grad():
+        for packed in pack(rows, tokens_per_row):
+            values = role(packed.to(role.backbone.device)).cpu()
+            for index, own in zip(
+                packed.rows, values.split([int(counts[i]) for i in packed.rows]), strict=True
+            ):
+                found[starts[index] : starts[index] + len(own)] = own
     return found

@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails
 
 from heedful.errors import RecipeError
 from heedful.recipe import yaml_text
-from heedful.recipe.settings import STAGES, DPORecipe, SFTRecipe
+from heedful.recipe.settings import STAGES, Recipe
 
 WORDS: dict[Any, tuple[str, str]] = {
     str: ("text", "texts"),
@@ -34,15 +34,13 @@ WORDS: dict[Any, tuple[str, str]] = {
 NO_FILE = "recipe"
 
 
-def load(
-    path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, stage: str
-) -> SFTRecipe | DPORecipe:
+def load(path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, stage: str) -> Recipe:
     """Read a recipe for `stage`.
 
     Args:
         path: a YAML file; None starts from the defaults.
         overrides: `training.learning_rate=5e-6` and the like, later ones winning; values are YAML.
-        stage: "sft" or "dpo", the command that was called.
+        stage: "sft", "dpo" or "reward", the command that was called.
 
     Raises:
         RecipeError: the file cannot be read, a key is unknown, or a value does not fit.
@@ -61,7 +59,7 @@ def load(
     return _validated(values, kind, places, default_place)
 
 
-def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any]) -> SFTRecipe | DPORecipe:
+def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any]) -> Recipe:
     """A recipe from Python: sections in `values`, and keys by their last name alone (`learning_rate=1e-5`).
 
     The `model` section is not searched: Python callers say the model in another way.
@@ -80,17 +78,17 @@ def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any
     return _validated(values, kind, {}, place)
 
 
-def to_yaml(recipe: SFTRecipe | DPORecipe) -> str:
+def to_yaml(recipe: Recipe) -> str:
     """The recipe with every key written out; `load` reads it back to an equal one."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def _validated(
     values: dict[str, Any],
-    kind: type[SFTRecipe] | type[DPORecipe],
+    kind: type[Recipe],
     places: Mapping[str, str],
     default_place: str,
-) -> SFTRecipe | DPORecipe:
+) -> Recipe:
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -27,6 +27,7 @@ class DPOStage:
             that is never asked for.
     """
 
+    role = "policy"
     unit = "pairs"
 
     def __init__(self, rows: Rows, reference: Tensor, objective: DPOObjective) -> None:
@@ -90,4 +91,4 @@ def prepare(
     recipe: DPORecipe, given: job.Given = job.NOTHING, *, reporter: Reporter | None = None
 ) -> job.Job:
     """Everything up to the first step: data read and rendered, model loaded, counts known."""
-    return job.prepare(recipe, Preference, given, reporter or Reporter())
+    return job.prepare(recipe, (Preference,), given, reporter or Reporter())

@@ -62,12 +62,16 @@ class Guard:
         self._bad_in_a_row += 1
         if self._bad_in_a_row < self.patience:
             return Decision("skip", reason)
+        self._bad_in_a_row = 0
+        return self.give_way(f"{reason}, {self.patience} steps in a row")
+
+    def give_way(self, reason: str) -> Decision:
+        """Go back with a lower learning rate, or stop where that was done often enough."""
         if self.rollbacks >= self.max_rollbacks:
             return Decision("stop", f"{reason}, after going back {self.rollbacks} times")
         self.rollbacks += 1
         self.lr_scale *= self.lr_cut
-        self._bad_in_a_row = 0
-        return Decision("rollback", f"{reason}, {self.patience} steps in a row")
+        return Decision("rollback", reason)
 
     @property
     def calm(self) -> bool:

@@ -22,8 +22,8 @@ from heedful.models.export import save_adapter, save_merged
 from heedful.models.loading import load
 from heedful.prepare.split import split_by_prompt
 from heedful.quarantine import Kept, Quarantined, write_quarantine
-from heedful.recipe import DataSettings, DPORecipe, SFTRecipe
-from heedful.records import Demonstration, Preference, Record
+from heedful.recipe import DataSettings, Recipe
+from heedful.records import Record
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, Rows, render
 from heedful.render.truncate import Limits
@@ -34,8 +34,6 @@ from heedful.training.reference import rows_fingerprint
 from heedful.training.run_folder import RunFolder
 from heedful.training.stage import Stage
 from heedful.training.tracking import Reporter, require
-
-Recipe = SFTRecipe | DPORecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,14 @@ class Given:
 
 
 NOTHING = Given()
+
+# What learns from a kind of record.
+_COMMANDS = {
+    "preference": "heedful dpo",
+    "demonstration": "heedful sft",
+    "ranking": "heedful reward",
+    "rating": "heedful reward",
+}
 
 
 @dataclass
@@ -83,14 +89,15 @@ class Job:
 
 def prepare(
     recipe: Recipe,
-    kind: type[Demonstration] | type[Preference],
+    kinds: tuple[type[Record], ...],
     given: Given,
     reporter: Reporter,
+    rendering: Callable[[Sequence[Any], Renderer, Limits], Rows] = render,
 ) -> Job:
     """Read, split, load and render; says what it did.
 
     Raises:
-        DataError: a file that cannot be read, or holds no record of the stage's `kind`.
+        DataError: a file that cannot be read, or holds a record of another kind than the stage's.
         ModelError: the model cannot be loaded.
         RecipeError: a tracker is not installed, or rows are allowed to be longer than the model's context.
     """
@@ -109,7 +116,7 @@ def prepare(
             read[f"records in memory {len(read) + 1}"] = given_records
     for name, kept in read.items():
         reporter.say(f"{name}: {kept.counts}")
-    _require(kind, [*learned, *held_out])
+    _require(kinds, [*learned, *held_out])
     if not held_out and data.eval_fraction > 0:
         learned, held_out = split_by_prompt(learned, data.eval_fraction, seed=training.seed)
 
@@ -125,7 +132,7 @@ def prepare(
         )
     renderer = Renderer(backbone.tokenizer, data.template)
     limits = Limits(data.max_length, data.max_prompt_length, data.truncation)
-    train, judge = render(learned, renderer, limits), render(held_out, renderer, limits)
+    train, judge = rendering(learned, renderer, limits), rendering(held_out, renderer, limits)
     _require_fit(backbone, [*train, *judge], data.max_length)
     job = Job(recipe, backbone, renderer, train, judge, reporter, read)
     for title, rows in (("Training rows", job.train), ("Held-out rows", job.held_out)):
@@ -143,12 +150,23 @@ def prepare(
     return job
 
 
-def train(job: Job, stages: Callable[[], tuple[Stage, Stage | None]], *, resume: bool) -> Outcome:
+def train(
+    job: Job,
+    stages: Callable[[], tuple[Stage, Stage | None]],
+    *,
+    resume: bool,
+    finish: Callable[[], None] = lambda: None,
+    roles: Callable[[], None] | None = None,
+    loop: Callable[..., Loop] = Loop,
+) -> Outcome:
     """Run the loop and write what comes out.
 
     Args:
         stages: makes the training and the held-out stage, once the run folder is open; scoring a reference
             belongs here, before the policy's adapter is put on.
+        finish: called in every process between training and writing.
+        roles: gives the backbone's roles what they train; by default that is one role, the stage's.
+        loop: makes the loop, with the arguments of `Loop`.
     """
     recipe, backbone = job.recipe, job.backbone
     run = processes.on_main(lambda: run_folder.open_run(recipe, resume=resume))
@@ -157,14 +175,19 @@ def train(job: Job, stages: Callable[[], tuple[Stage, Stage | None]], *, resume:
         backbone.drop_adapter()
         processes.on_main(lambda: _describe(job, run, resume=resume))
         stage, held_out = stages()
-        _make_trainable(backbone, recipe)
+        if roles is None:
+            make_trainable(backbone, recipe, stage.role)
+        else:
+            roles()
         command = f"heedful {recipe.stage} {shlex.quote(str(run.path / 'recipe.yaml'))} --resume"
-        loop = Loop(
+        run_of = loop(
             stage, held_out, backbone, recipe.training, recipe.guard, run, job.reporter, command=command
         )
-        outcome = loop.fit(resume=resume)
+        outcome = run_of.fit(resume=resume)
+        backbone.model.eval()
+        finish()
         seconds = round(time.monotonic() - started, 1)
-        processes.on_main(lambda: _write_results(job, run, outcome, seconds))
+        processes.on_main(lambda: _write_results(job, run, stage.role, outcome, seconds))
     except HeedfulError as error:
         if processes.is_main():
             with suppress(OSError):  # a full disk must not hide that it is full
@@ -205,30 +228,33 @@ def _learned(rows: Rows) -> str:
     return hashlib.blake2b(f"{rows_fingerprint(rows)} {weights}".encode(), digest_size=16).hexdigest()
 
 
-def _make_trainable(backbone: Backbone, recipe: Recipe) -> None:
+def make_trainable(backbone: Backbone, recipe: Recipe, role: str) -> None:
+    """Give the role that is trained what it trains: an adapter or all weights, and its head if it scores."""
     if recipe.training.method == "full":
         # The stage has its reference log-probs already, so no second copy of the weights is needed.
         backbone.train_fully(keep_reference=False)
     else:
         lora = recipe.lora
         backbone.train_lora(
+            role,
             rank=lora.rank,
             alpha=lora.alpha,
             dropout=lora.dropout,
             targets=lora.targets,
             seed=recipe.training.seed,
         )
+    if role == "reward":
+        backbone.add_head(role, seed=recipe.training.seed)
     backbone.model.train()
     backbone.recompute(recipe.training.gradient_checkpointing)
 
 
-def _write_results(job: Job, run: RunFolder, outcome: Outcome, seconds: float) -> None:
+def _write_results(job: Job, run: RunFolder, role: str, outcome: Outcome, seconds: float) -> None:
     backbone, training = job.backbone, job.recipe.training
-    backbone.model.eval()
     if training.method == "lora":
-        _write_whole(run.adapter, lambda folder: save_adapter(backbone, folder))
+        _write_whole(run.adapter, lambda folder: save_adapter(backbone, folder, role))
     if training.method == "full" or job.recipe.export.merged:
-        _write_whole(run.merged, lambda folder: save_merged(backbone, folder))
+        _write_whole(run.merged, lambda folder: save_merged(backbone, folder, role))
     run.update(
         status="finished", error=None, seconds=seconds, steps=outcome.steps, evaluation=outcome.evaluation
     )
@@ -260,23 +286,23 @@ def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any
     return Kept([record for path in paths for record in read[path]])
 
 
-def _require(kind: type[Demonstration] | type[Preference], records: Sequence[Any]) -> None:
+def _require(kinds: tuple[type[Record], ...], records: Sequence[Any]) -> None:
     """Refuse records of a kind the stage cannot learn from, before anything heavy is loaded."""
-    wrong = next((record for record in records if not isinstance(record, kind)), None)
+    wrong = next((record for record in records if not isinstance(record, kinds)), None)
     if wrong is None:
         return
-    wanted, found = kind.__name__.lower(), type(wrong).__name__.lower()
-    command = {"preference": "heedful dpo", "demonstration": "heedful sft"}.get(found)
+    wanted, found = " or ".join(f"{kind.__name__.lower()}s" for kind in kinds), type(wrong).__name__.lower()
+    command = _COMMANDS.get(found)
     mend = f"Train on it with: {command}" if command else None
     raise DataError(
-        f"this stage learns from {wanted}s, and this is a {found}.", where=wrong.id or None, mend=mend
+        f"this stage learns from {wanted}, and this is a {found}.", where=wrong.id or None, mend=mend
     )
 
 
 def _require_fit(backbone: Backbone, rows: Sequence[Row], max_length: int) -> None:
     """Refuse rows with more positions than the model has: past them it fails, or reads nonsense."""
     reach = backbone.context_length
-    longest = max((len(row.prompt) + max(map(len, row.responses)) for row in rows), default=0)
+    longest = max((len(row.prompt) + max(map(len, row.responses), default=0) for row in rows), default=0)
     if reach is not None and longest > reach:
         what = (
             f"{max_length} tokens are allowed and a row has {longest}, but the model reads at most {reach}."

@@ -32,6 +32,9 @@ from heedful.training.schedule import learning_rate, steps_per_epoch, total_step
 from heedful.training.stage import Stage
 from heedful.training.tracking import MetricsLog, Reporter, Task
 
+# What begins so in a checkpoint's tensors belongs to the kind of loop, and not to the model.
+OWN = "own:"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -77,11 +80,14 @@ class Loop:
             log_with=list(settings.trackers) or None,
             project_dir=str(run.path),
         )
-        self.scorer = backbone.role("policy")
+        self.scorer = backbone.role(stage.role)
         self.scorer.force_padded = settings.padded
         self.parameters = backbone.trainable()
         optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self.parameters.values(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            eps=settings.adam_epsilon,
         )
         self.role, self.optimizer = self.accelerator.prepare(self.scorer, optimizer)
         self.step = 0
@@ -126,9 +132,11 @@ class Loop:
             self._evaluate()
             self._save()
             return
-        state = self._restore(last)
+        saved = self._restore(last)
+        state = saved.state
         self.guard.load_state(state["guard"])
         self.evaluation = state["evaluation"]
+        self.load_own_state(saved)
         processes.on_main(lambda: self.metrics.cut(state["metrics_at"]))
         self.reporter.say(f"Resuming at step {self.step} of {self.total}.")
 
@@ -138,22 +146,13 @@ class Loop:
         if done or self._is_due(self.settings.eval_every):
             self._evaluate()
         # In a row of bad steps the weights themselves may be bad: no state to go back to.
-        if done or (self.guard.calm and (stop or self._is_due(self.settings.checkpoint_every))):
+        if done or (self.calm() and (stop or self._is_due(self.settings.checkpoint_every))):
             self._save()
 
     def _advance(self, task: Task) -> bool:
         """One optimiser step, or what the guard makes of it; whether it led on and not back."""
         started = time.perf_counter()
-        rate = self.guard.lr_scale * learning_rate(
-            self.step,
-            self.total,
-            peak=self.settings.learning_rate,
-            schedule=self.settings.schedule,
-            warmup_ratio=self.settings.warmup_ratio,
-            min_lr_ratio=self.settings.min_lr_ratio,
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = self.set_rate()
         indices = batch(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
         loss, metrics, tokens = self.backward(indices)
         norm = float(self.accelerator.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm))
@@ -183,6 +182,20 @@ class Loop:
             self._log("train", numbers)
         task.update(self.step, f"loss {loss:.4f}")
         return True
+
+    def set_rate(self) -> float:
+        """Give the optimiser this step's learning rate."""
+        rate = self.guard.lr_scale * learning_rate(
+            self.step,
+            self.total,
+            peak=self.settings.learning_rate,
+            schedule=self.settings.schedule,
+            warmup_ratio=self.settings.warmup_ratio,
+            min_lr_ratio=self.settings.min_lr_ratio,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
 
     def backward(self, indices: Sequence[int]) -> tuple[float, dict[str, float], int]:
         """Gradients of one optimiser step over the rows `indices`: `(loss, metrics, tokens)`.
@@ -235,27 +248,46 @@ class Loop:
                 "guard": self.guard.state(),
                 "evaluation": self.evaluation,
                 "metrics_at": self.metrics.position(),
+                **self.own_state(),
             }
-            saved = checkpoint.Saved(dict(self.parameters), self.optimizer.state_dict(), randomness, state)
+            weights = self.parameters | self.own_tensors()
+            saved = checkpoint.Saved(weights, self.optimizer.state_dict(), randomness, state)
             checkpoint.save(self.run.checkpoints, self.step, saved, keep=self.settings.keep_checkpoints)
 
         processes.on_main(write)
 
-    def _restore(self, folder: Path) -> dict[str, Any]:
-        """Weights, optimiser, randomness and step as they were; returns the checkpoint's other state."""
+    def calm(self) -> bool:
+        """Whether the last step was good."""
+        return self.guard.calm
+
+    def own_tensors(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint of this kind of loop keeps beside the trainable weights; names begin with `OWN`."""
+        return {}
+
+    def own_state(self) -> dict[str, Any]:
+        """What a checkpoint of this kind of loop holds beside what all of them do."""
+        return {}
+
+    def load_own_state(self, saved: checkpoint.Saved) -> None:
+        """Put both back; called when a run is resumed, not when it goes back to a good state."""
+
+    def _restore(self, folder: Path) -> checkpoint.Saved:
+        """Weights, optimiser, randomness and step as they were; returns all that the checkpoint holds."""
         saved = checkpoint.load(folder)
         if saved.state["total"] != self.total:
             what = f"this run had {saved.state['total']} steps and now would have {self.total}."
             raise RunError(
                 what, where=str(self.run.path), mend="Give it the data it was started with, or start anew."
             )
-        self.backbone.load_trainable(saved.weights)
+        self.backbone.load_trainable(
+            {name: weight for name, weight in saved.weights.items() if not name.startswith(OWN)}
+        )
         self.optimizer.load_state_dict(saved.optimizer)
         # A run may go on with more processes than it had; those draw anew.
         if processes.index() < len(saved.randomness):
             checkpoint.set_random_states(saved.randomness[processes.index()])
         self.step = int(saved.state["step"])
-        return saved.state
+        return saved
 
     def _give_way(self, decision: Decision, task: Task) -> None:
         """Go back to the last good checkpoint, or stop."""

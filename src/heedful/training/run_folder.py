@@ -17,7 +17,7 @@ from typing import Any
 
 from heedful import machine
 from heedful.errors import RunError
-from heedful.recipe import DPORecipe, SFTRecipe, to_yaml
+from heedful.recipe import Recipe, to_yaml
 
 # A resumed run may change these: they decide what is written and shown, not what is computed.
 _MAY_CHANGE = (
@@ -70,7 +70,7 @@ class RunFolder:
         os.replace(part, self.path / "run.json")
 
 
-def open_run(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> RunFolder:
+def open_run(recipe: Recipe, *, resume: bool) -> RunFolder:
     """Make the run's folder, or with `resume` find it again and check that it is the same run.
 
     Raises:
@@ -97,7 +97,7 @@ def open_run(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> RunFolder:
     return run
 
 
-def check(recipe: SFTRecipe | DPORecipe, *, resume: bool) -> None:
+def check(recipe: Recipe, *, resume: bool) -> None:
     """Whether the run may write to its folder; writes nothing.
 
     Raises:
@@ -148,7 +148,7 @@ def check_same(run: RunFolder, facts: Mapping[str, Any]) -> None:
             raise RunError(what, where=str(run.path), mend=mend)
 
 
-def _settled(recipe: SFTRecipe | DPORecipe) -> dict[str, Any]:
+def _settled(recipe: Recipe) -> dict[str, Any]:
     """The recipe flat (`training.seed: 0`), without what may change between start and resume."""
     flat: dict[str, Any] = {}
 

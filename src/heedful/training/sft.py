@@ -17,6 +17,7 @@ from heedful.training.tracking import Reporter
 
 
 class SFTStage:
+    role = "policy"
     unit = "tokens"
 
     def __init__(self, rows: Rows) -> None:
@@ -52,4 +53,4 @@ def prepare(
     recipe: SFTRecipe, given: job.Given = job.NOTHING, *, reporter: Reporter | None = None
 ) -> job.Job:
     """Everything up to the first step: data read and rendered, model loaded, counts known."""
-    return job.prepare(recipe, Demonstration, given, reporter or Reporter())
+    return job.prepare(recipe, (Demonstration,), given, reporter or Reporter())

@@ -1,6 +1,6 @@
 """What a stage tells the loop: which rows, what a row weighs, and what the loss of a pack is.
 
-The loop owns everything else. A stage works on log-probs and indices; it sees no optimiser and no model.
+The loop owns everything else. A stage works on what a role says and on indices; it sees no optimiser and no model.
 """
 
 from __future__ import annotations
@@ -19,22 +19,26 @@ class Stage(Protocol):
 
     Attributes:
         rows: what is learned from.
+        role: the backbone's role that learns.
         unit: what losses are averaged over, in the plural: `tokens` or `pairs`.
     """
 
     rows: Rows
+    role: str
     unit: str
 
     def weight(self, index: int) -> float:
         """What row `index` counts in the average of an optimiser step."""
         ...
 
-    def loss(self, logps: Tensor, packed: Packed, members: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, outputs: Tensor, packed: Packed, members: Sequence[int], /
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The summed loss of a pack, to be divided by the step's total weight, and metrics per unit.
 
         Args:
-            logps: `[targets]`, nats.
-            packed: the layout the log-probs belong to.
+            outputs: what the role says of the pack: log-probs `[targets]` in nats, or scores `[sequences]`.
+            packed: the layout they belong to.
             members: the packed rows, as indices into `rows`.
 
         Returns:

@@ -1,0 +1,115 @@
+"""PPO as a stage: prompts in, answers sampled and scored by a reward, a policy that earns more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from heedful.errors import RecipeError, RunError
+from heedful.models import rewards
+from heedful.models.rewards import Reward
+from heedful.recipe import PPORecipe
+from heedful.records import Demonstration, Feedback, Preference, Ranking, Rating
+from heedful.render.chat import Renderer
+from heedful.render.prompts import render_prompts
+from heedful.render.rows import Rows
+from heedful.render.truncate import Limits
+from heedful.training import job, processes
+from heedful.training.loop import Outcome
+from heedful.training.ppo_loop import PPOLoop, Prompts
+from heedful.training.tracking import Reporter
+
+# Whatever has a prompt.
+KINDS = (Demonstration, Preference, Feedback, Rating, Ranking)
+
+
+def run(
+    recipe: PPORecipe,
+    given: job.Given = job.NOTHING,
+    *,
+    reward: Reward | None = None,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+) -> Outcome:
+    """Train by `recipe`; what is `given`, and a `reward`, stand for what the recipe would load.
+
+    Raises:
+        HeedfulError: whatever a user can mend; see `heedful.errors`.
+    """
+    if processes.count() > 1:
+        raise RunError("PPO runs in one process.", mend="Start it without a launcher.")
+    _check(recipe, has_reward=reward is not None)
+    prepared = prepare(recipe, given, reporter=reporter)
+    backbone = prepared.backbone
+    scored_by: list[Reward] = [] if reward is None else [reward]
+
+    def stages() -> tuple[Prompts, Prompts | None]:
+        # A reward model of this backbone is one of its adapters, so it comes when the old ones are gone.
+        if not scored_by:
+            limits = Limits(recipe.data.max_length, None, recipe.data.truncation)
+            scored_by.append(
+                rewards.build(recipe.reward, backbone=backbone, renderer=prepared.renderer, limits=limits)
+            )
+        held_out = Prompts(prepared.held_out) if prepared.held_out else None
+        return Prompts(prepared.train), held_out
+
+    def loop(*common: Any, **options: Any) -> PPOLoop:
+        return PPOLoop(recipe, prepared.renderer, scored_by[0], *common, **options)
+
+    return job.train(prepared, stages, resume=resume, roles=partial(_give_roles, prepared, recipe), loop=loop)
+
+
+def prepare(
+    recipe: PPORecipe, given: job.Given = job.NOTHING, *, reporter: Reporter | None = None
+) -> job.Job:
+    """Everything up to the first iteration: prompts read and rendered, model loaded, counts known."""
+
+    def prompts(records: Sequence[Any], renderer: Renderer, limits: Limits) -> Rows:
+        room = limits.max_length - recipe.rollout.max_new_tokens
+        own = limits.max_prompt_length
+        return render_prompts(
+            records, renderer, replace(limits, max_prompt_length=room if own is None else min(own, room))
+        )
+
+    return job.prepare(recipe, KINDS, given, reporter or Reporter(), rendering=prompts)
+
+
+def _check(recipe: PPORecipe, *, has_reward: bool) -> None:
+    if not recipe.reward and not has_reward:
+        mend = (
+            "Name one: reward=[{model: runs/reward}], [{function: my_file.py:score}] or [{url: http://...}]."
+        )
+        raise RecipeError("there is no reward to learn from.", where="reward", mend=mend)
+    if recipe.rollout.max_new_tokens >= recipe.data.max_length:
+        what = f"{recipe.rollout.max_new_tokens} new tokens leave no room for a prompt in {recipe.data.max_length}."
+        raise RecipeError(what, where="data.max_length", mend="Raise it, or lower rollout.max_new_tokens.")
+    if recipe.training.method == "full" and recipe.objective.critic != "trunk":
+        what = "with full fine-tuning the critic is a head on the policy's trunk."
+        raise RecipeError(what, where="objective.critic", mend="Set objective.critic=trunk.")
+
+
+def _give_roles(prepared: job.Job, recipe: PPORecipe) -> None:
+    """A policy that starts as the reference, and a critic: the reward model's copy where it is at hand."""
+    backbone, lora, training = prepared.backbone, recipe.lora, recipe.training
+    settings: dict[str, Any] = {
+        "rank": lora.rank,
+        "alpha": lora.alpha,
+        "dropout": lora.dropout,
+        "targets": lora.targets,
+    }
+    if training.method == "full":
+        backbone.train_fully()
+    else:
+        backbone.train_lora("policy", seed=training.seed, **settings)
+    if recipe.objective.critic == "trunk":
+        backbone.add_head("critic")
+        backbone.trunks["critic"] = "policy"
+    elif "reward" in backbone.heads:
+        backbone.copy_role("reward", "critic")
+    else:
+        backbone.train_lora("critic", seed=training.seed + 1, **settings)
+        backbone.add_head("critic")
+    backbone.model.train()
+    backbone.recompute(training.gradient_checkpointing)

@@ -1,0 +1,363 @@
+"""PPO's iteration as a step of the one loop: sample, score, judge, then a few clipped updates.
+
+Everything an iteration does is a function of the weights, β and the step's number, so a run that is killed
+anywhere starts its last iteration again and ends with the same weights. Policy and critic take their backward
+passes one after the other: the activations of only one of them are in memory at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heedful.errors import TrainingStopped
+from heedful.models.rewards import Reward
+from heedful.models.roles import ActorCritic
+from heedful.objectives.kl import adapted, k1, k3
+from heedful.objectives.ppo import (
+    advantages,
+    explained_variance,
+    surrogate,
+    token_rewards,
+    value_loss,
+    whiten,
+)
+from heedful.recipe import PPORecipe
+from heedful.render.chat import Renderer
+from heedful.render.packing import pack
+from heedful.render.rows import Rows
+from heedful.training import checkpoint, ppo_watch
+from heedful.training.averages import Sums
+from heedful.training.loop import OWN, Loop, Outcome, batch
+from heedful.training.rollout import Rollout, collect
+from heedful.training.tracking import Task
+
+# Before any update the policy that is trained is the one that sampled. What may differ is rounding.
+_SAME_KL = {torch.float32: 1e-6, torch.float64: 1e-6}
+_SAME_KL_HALF = 1e-2
+
+
+class Prompts:
+    """What PPO learns from: prompts, answered anew in every iteration."""
+
+    role = "policy"
+    unit = "prompts"
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def weight(self, index: int) -> float:
+        return self.rows[index].weight
+
+    def loss(
+        self, outputs: Tensor, packed: Any, members: Sequence[int], /
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        raise NotImplementedError("PPO's loss is of a rollout, not of a prompt")
+
+
+class PPOLoop(Loop):
+    """The loop of a PPO run; see `Loop`.
+
+    Attributes:
+        beta: the KL coefficient as it is now.
+    """
+
+    def __init__(
+        self, recipe: PPORecipe, renderer: Renderer, reward: Reward, *common: Any, **options: Any
+    ) -> None:
+        super().__init__(*common, **options)
+        self.recipe, self.renderer, self.reward = recipe, renderer, reward
+        self.beta = recipe.objective.beta
+        self.watch = ppo_watch.Watch(recipe.watch)
+        self.best: dict[str, Any] = {}
+        self.learner = ActorCritic(
+            self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
+        )
+        self.learner.force_padded(self.settings.padded)
+
+    def _advance(self, task: Task) -> bool:
+        """One iteration, or what the guards make of it; whether it led on and not back."""
+        started = time.perf_counter()
+        rate = self.set_rate()
+        members = batch(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
+        rollout = self._collect(members)
+        numbers = self._learn_from(rollout)
+        trouble = self._trouble(numbers)
+        if trouble:
+            return self._mend(trouble, task)
+        self.step += 1
+        numbers |= {
+            "epoch": self.step * self.settings.batch_size / len(self.stage.rows),
+            "learning_rate": rate,
+            "beta": self.beta,
+            "seconds": time.perf_counter() - started,
+        }
+        self._adapt(numbers["kl"], len(rollout.scores))
+        self._log("train", numbers)
+        self.metrics.write("sample", self.step, _shown(rollout))
+        task.update(
+            self.step,
+            f"reward {numbers['reward']:.3f}  KL {numbers['kl']:.2f}  length {numbers['length']:.0f}",
+        )
+        return True
+
+    def _collect(self, members: Sequence[int]) -> Rollout:
+        return collect(
+            self.backbone,
+            self.renderer,
+            [self.stage.rows[index] for index in members],
+            self.reward,
+            self.recipe.rollout,
+            seed=self.settings.seed * 1_000_003 + self.step,
+            tokens_per_row=self.settings.tokens_per_row,
+        )
+
+    def _learn_from(self, rollout: Rollout) -> dict[str, float]:
+        """The iteration's updates; its metrics."""
+        objective = self.recipe.objective
+        shaped, clipped = _shaped(rollout, objective.missing_end, objective.score_clip)
+        penalties = k1(rollout.logps, rollout.reference)
+        rewards = token_rewards(shaped, penalties, rollout.lengths, beta=self.beta)
+        if objective.whiten_rewards:
+            rewards = whiten(rewards, keep_mean=True)
+        gains, returns = advantages(
+            rewards, rollout.values, rollout.lengths, discount=objective.discount, decay=objective.decay
+        )
+        numbers = _described(rollout, gains, returns)
+        numbers |= {"reward/shaped": float(shaped.mean()), "reward/clipped": clipped}
+        clock = time.perf_counter()
+        numbers |= self._updates(rollout, whiten(gains), returns)
+        seconds = {**rollout.seconds, "update": time.perf_counter() - clock}
+        tokens = int(rollout.lengths.sum())
+        numbers |= {f"seconds/{phase}": value for phase, value in seconds.items()}
+        numbers |= {f"tokens_per_second/{phase}": tokens / value for phase, value in seconds.items()}
+        return numbers
+
+    def _updates(self, rollout: Rollout, gains: Tensor, returns: Tensor) -> dict[str, float]:
+        """Clipped updates over the rollout, until they are done or the policy has moved far enough."""
+        objective = self.recipe.objective
+        means: list[dict[str, float]] = []
+        rows = len(rollout.rows)
+        size = max(math.ceil(rows / objective.minibatches), 1)
+        for epoch in range(objective.epochs):
+            seed = (self.settings.seed * 1_000_003 + self.step) * 1_009 + epoch
+            order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed)).tolist()
+            for start in range(0, rows, size):
+                found = self._update(rollout, gains, returns, order[start : start + size])
+                if not means:
+                    self._require_same_policy(found)
+                means.append(found)
+                if not math.isfinite(found["loss"]) or not math.isfinite(found["grad_norm"]):
+                    return found | {"updates": float(len(means))}
+                if (
+                    objective.max_approx_kl is not None
+                    and found["policy/approx_kl"] > objective.max_approx_kl
+                ):
+                    return _mean(means) | {"updates": float(len(means)), "stopped_early": 1.0}
+        return _mean(means) | {"updates": float(len(means)), "stopped_early": 0.0}
+
+    def _update(
+        self, rollout: Rollout, gains: Tensor, returns: Tensor, members: Sequence[int]
+    ) -> dict[str, float]:
+        """One optimiser step over these rows, every token of them weighing the same."""
+        objective, sums = self.recipe.objective, Sums()
+        chosen = rollout.tokens_of(members)
+        weight = 1.0 / len(chosen)
+        for packed in pack([rollout.rows[index] for index in members], self.settings.tokens_per_row):
+            at = rollout.tokens_of([members[index] for index in packed.rows])
+            packed = packed.to(self.backbone.device)
+
+            def on_device(values: Tensor, at: Tensor = at) -> Tensor:
+                return values[at].to(self.backbone.device)
+
+            def policy_loss(logps: Tensor) -> Tensor:
+                losses, metrics = surrogate(
+                    logps, on_device(rollout.logps), on_device(gains), clip=objective.clip
+                )
+                sums.add(losses.sum(), metrics, len(at))
+                return losses.sum() * weight
+
+            def critic_loss(values: Tensor) -> Tensor:
+                losses, metrics = value_loss(
+                    values, on_device(rollout.values), on_device(returns), clip=objective.value_clip
+                )
+                sums.add(torch.zeros(()), {**metrics, "value/loss": losses}, 0)
+                return losses.sum() * weight * objective.value_coefficient
+
+            self.learner.backward(packed, policy_loss, critic_loss)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm))
+        loss, metrics, _ = sums.average(len(chosen))
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {"loss": loss, "grad_norm": norm, **metrics}
+
+    def _require_same_policy(self, found: dict[str, float]) -> None:
+        """Before any update the ratio is 1: else the sampler and the trainer disagree on the same tokens."""
+        most = _SAME_KL.get(self.backbone.compute_dtype, _SAME_KL_HALF)
+        if found["policy/approx_kl"] > most or (found["policy/clipped"] > 0 and most < _SAME_KL_HALF):
+            raise TrainingStopped(
+                f"before its first update the policy already differs from the one that sampled: approximate KL "
+                f"{found['policy/approx_kl']:.2g}, {found['policy/clipped']:.1%} of tokens clipped.",
+                where=str(self.run.path),
+                mend="This is a defect of Heedful or of the model's code; please report it.",
+            )
+
+    def _trouble(self, numbers: dict[str, float]) -> str:
+        if not math.isfinite(numbers["loss"]):
+            return f"the loss is {numbers['loss']}"
+        if not math.isfinite(numbers["grad_norm"]):
+            return f"the gradient norm is {numbers['grad_norm']}"
+        return self.watch.judge(numbers)
+
+    def _mend(self, trouble: str, task: Task) -> bool:
+        """Go back to the last good checkpoint with smaller steps and a stronger pull, or stop."""
+        decision = self.guard.give_way(trouble)
+        if decision.action == "rollback":
+            self.beta *= self.recipe.watch.beta_raise
+        self._give_way(decision, task)
+        return False
+
+    def _adapt(self, kl: float, episodes: int) -> None:
+        objective = self.recipe.objective
+        if objective.kl_target is not None:
+            self.beta = adapted(
+                self.beta, kl, target=objective.kl_target, horizon=objective.kl_horizon, episodes=episodes
+            )
+
+    def _evaluate(self) -> None:
+        """Held-out prompts answered and scored; the best policy so far is kept."""
+        if self.held_out is None:
+            return
+        rows = self.held_out.rows[: self.recipe.rollout.held_out]
+        rollout = collect(
+            self.backbone,
+            self.renderer,
+            rows,
+            self.reward,
+            self.recipe.rollout,
+            seed=self.settings.seed,
+            tokens_per_row=self.settings.tokens_per_row,
+            with_values=False,
+        )
+        numbers = _described(rollout)
+        self.evaluation = {name: numbers[name] for name in ("reward", "kl", "length", "ended", "entropy")}
+        self.evaluation["rows"] = float(len(rows))
+        self._log("eval", self.evaluation)
+        self._keep_best()
+
+    def _keep_best(self) -> None:
+        """Remember the policy with the best held-out reward among those not too far from the reference."""
+        reward, kl = self.evaluation["reward"], self.evaluation["kl"]
+        if kl <= self.recipe.watch.max_kl and reward > self.best.get("reward", -math.inf):
+            weights = {
+                name: weight.detach().cpu().clone()
+                for name, weight in self.parameters.items()
+                if not name.startswith("heads.")
+            }
+            self.best = {"step": self.step, "reward": reward, "kl": kl, "weights": weights}
+
+    def fit(self, *, resume: bool) -> Outcome:
+        """As `Loop.fit`; in the end the policy is the best one that was seen, where any was held out."""
+        outcome = super().fit(resume=resume)
+        if self.best:
+            weights = {**self.parameters, **self.best["weights"]}
+            self.backbone.load_trainable({name: weight.detach() for name, weight in weights.items()})
+            numbers = {name: self.best[name] for name in ("step", "reward", "kl")}
+            outcome = replace(outcome, evaluation={**outcome.evaluation, **_prefixed("best", numbers)})
+        return outcome
+
+    def calm(self) -> bool:
+        return super().calm() and self.watch.calm
+
+    def own_tensors(self) -> dict[str, Tensor]:
+        return {f"{OWN}{name}": weight for name, weight in self.best.get("weights", {}).items()}
+
+    def own_state(self) -> dict[str, Any]:
+        best = {name: value for name, value in self.best.items() if name != "weights"}
+        return {"beta": self.beta, "watch": self.watch.state(), "best": best}
+
+    def load_own_state(self, saved: checkpoint.Saved) -> None:
+        self.beta = saved.state["beta"]
+        self.watch.load_state(saved.state["watch"])
+        self.best = dict(saved.state["best"])
+        if self.best:
+            own = {name: weight for name, weight in saved.weights.items() if name.startswith(OWN)}
+            self.best["weights"] = {name.removeprefix(OWN): weight for name, weight in own.items()}
+
+
+def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": float(value) for name, value in numbers.items()}
+
+
+def _shaped(rollout: Rollout, missing_end: float | None, clip: float | None) -> tuple[Tensor, float]:
+    """The scores that are learned from, and the share of them that were clipped."""
+    scores = rollout.scores
+    if missing_end is not None:
+        scores = torch.where(rollout.ended, scores, torch.full_like(scores, missing_end))
+    if clip is None:
+        return scores, 0.0
+    return scores.clamp(-clip, clip), float((scores.abs() > clip).float().mean())
+
+
+def _described(
+    rollout: Rollout, gains: Tensor | None = None, returns: Tensor | None = None
+) -> dict[str, float]:
+    """What is worth knowing of a rollout before anything is learned from it."""
+    scores, lengths = rollout.scores, rollout.lengths.float()
+    low, middle, high = (float(scores.quantile(share)) for share in (0.1, 0.5, 0.9))
+    found = {
+        "reward": float(scores.mean()),
+        "reward/std": float(scores.std(correction=0)),
+        "reward/q10": low,
+        "reward/median": middle,
+        "reward/q90": high,
+        "kl": float(rollout.by_response(k1(rollout.logps, rollout.reference)).mean()),
+        "kl/k3": float(rollout.by_response(k3(rollout.logps, rollout.reference)).mean()),
+        "entropy": float(-rollout.logps.mean()),
+        "length": float(lengths.mean()),
+        "ended": float(rollout.ended.float().mean()),
+        "reward/length_correlation": _correlation(scores, lengths),
+    }
+    if gains is not None and returns is not None:
+        found |= {
+            "value/explained_variance": explained_variance(rollout.values, returns),
+            "value/mean": float(rollout.values.mean()),
+            "returns/mean": float(returns.mean()),
+            "advantages/std": float(gains.std(correction=0)),
+        }
+    return found
+
+
+def _correlation(one: Tensor, other: Tensor) -> float:
+    """Pearson's; 0 where either does not vary."""
+    one, other = one - one.mean(), other - other.mean()
+    scale = float(one.norm() * other.norm())
+    return float(one @ other) / scale if scale > 0 else 0.0
+
+
+def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
+
+
+def _shown(rollout: Rollout) -> dict[str, Any]:
+    """The best, the median and the worst response of a rollout."""
+    order = rollout.scores.argsort(descending=True).tolist()
+    samples = len(rollout.texts) // len(rollout.rows)
+    picked = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    return {
+        name: {
+            "id": rollout.rows[index // samples].id,
+            "response": rollout.texts[index],
+            "score": float(rollout.scores[index]),
+            "tokens": int(rollout.lengths[index]),
+            "ended": bool(rollout.ended[index]),
+        }
+        for name, index in picked.items()
+    }
