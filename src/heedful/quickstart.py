@@ -77,7 +77,7 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
     facts = {
         "Model": "smollm2-135m (SmolLM2-135M-Instruct, 4-bit weights de-quantised)",
         "Method": f"LoRA rank {sft_recipe.lora.rank}: SFT, folded into the weights, then DPO",
-        "Data": f"everyday: {_DEMONSTRATIONS} demonstrations and {_PAIRS} pairs of {given}, {len(judges)} held out",
+        "Data": f"everyday: {_DEMONSTRATIONS} demonstrations, {_PAIRS} pairs of {given}; {len(judges)} held out",
         "Machine": machine.describe(),
         "Computed in": runs["dpo"].info()["compute_dtype"],
         "Time": f"{seconds / 60:.1f} minutes in all",

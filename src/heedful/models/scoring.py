@@ -46,7 +46,7 @@ def score(
 
 
 def score_tokens(role: Role, rows: Sequence[Row], *, tokens_per_row: int = 512) -> Tensor:
-    """What a role says of every response token: `[tokens]`, fp32, on CPU, row by row and response by response.
+    """What a role says of every response token: `[tokens]`, fp32, on CPU, row by row.
 
     A language model's log-probs (nats), or a critic's values.
     """

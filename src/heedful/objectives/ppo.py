@@ -85,7 +85,9 @@ def whiten(values: Tensor, *, keep_mean: bool = False) -> Tensor:
 
 
 def surrogate(logps: Tensor, old_logps: Tensor, advantages: Tensor, *, clip: float) -> tuple[Tensor, Metrics]:
-    """PPO's clipped policy loss (Schulman et al. 2017, eq. 7): `−min(ρ A, clip(ρ, 1 ± ε) A)`, `ρ = π / π_old`.
+    """PPO's clipped policy loss (Schulman et al. 2017, eq. 7).
+
+    `−min(ρ A, clip(ρ, 1 ± ε) A)` with `ρ = π / π_old`.
 
     Args:
         logps: of the sampled tokens under the policy being updated, `[tokens]`, nats.

@@ -261,7 +261,7 @@ class Loop:
         return self.guard.calm
 
     def own_tensors(self) -> dict[str, torch.Tensor]:
-        """What a checkpoint of this kind of loop keeps beside the trainable weights; names begin with `OWN`."""
+        """What a checkpoint of this kind of loop keeps beside the weights; names begin with `OWN`."""
         return {}
 
     def own_state(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -166,31 +166,13 @@ class PPOLoop(Loop):
         self, rollout: Rollout, gains: Tensor, returns: Tensor, members: Sequence[int]
     ) -> dict[str, float]:
         """One optimiser step over these rows, every token of them weighing the same."""
-        objective, sums = self.recipe.objective, Sums()
+        sums = Sums()
         chosen = rollout.tokens_of(members)
         weight = 1.0 / len(chosen)
         for packed in pack([rollout.rows[index] for index in members], self.settings.tokens_per_row):
             at = rollout.tokens_of([members[index] for index in packed.rows])
-            packed = packed.to(self.backbone.device)
-
-            def on_device(values: Tensor, at: Tensor = at) -> Tensor:
-                return values[at].to(self.backbone.device)
-
-            def policy_loss(logps: Tensor) -> Tensor:
-                losses, metrics = surrogate(
-                    logps, on_device(rollout.logps), on_device(gains), clip=objective.clip
-                )
-                sums.add(losses.sum(), metrics, len(at))
-                return losses.sum() * weight
-
-            def critic_loss(values: Tensor) -> Tensor:
-                losses, metrics = value_loss(
-                    values, on_device(rollout.values), on_device(returns), clip=objective.value_clip
-                )
-                sums.add(torch.zeros(()), {**metrics, "value/loss": losses}, 0)
-                return losses.sum() * weight * objective.value_coefficient
-
-            self.learner.backward(packed, policy_loss, critic_loss)
+            losses = self._losses(rollout, gains, returns, at, weight, sums)
+            self.learner.backward(packed.to(self.backbone.device), *losses)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm))
         loss, metrics, _ = sums.average(len(chosen))
         if math.isfinite(loss) and math.isfinite(norm):
@@ -198,10 +180,31 @@ class PPOLoop(Loop):
         self.optimizer.zero_grad()
         return {"loss": loss, "grad_norm": norm, **metrics}
 
+    def _losses(
+        self, rollout: Rollout, gains: Tensor, returns: Tensor, at: Tensor, weight: float, sums: Sums
+    ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+        """The policy's and the critic's loss on the tokens `at`, as `ActorCritic.backward` takes them."""
+        objective, device = self.recipe.objective, self.backbone.device
+
+        def policy(logps: Tensor) -> Tensor:
+            old, gain = rollout.logps[at].to(device), gains[at].to(device)
+            losses, metrics = surrogate(logps, old, gain, clip=objective.clip)
+            sums.add(losses.sum(), metrics, len(at))
+            return losses.sum() * weight
+
+        def critic(values: Tensor) -> Tensor:
+            old, wanted = rollout.values[at].to(device), returns[at].to(device)
+            losses, metrics = value_loss(values, old, wanted, clip=objective.value_clip)
+            sums.add(torch.zeros(()), {**metrics, "value/loss": losses}, 0)
+            return losses.sum() * weight * objective.value_coefficient
+
+        return policy, critic
+
     def _require_same_policy(self, found: dict[str, float]) -> None:
         """Before any update the ratio is 1: else the sampler and the trainer disagree on the same tokens."""
         most = _SAME_KL.get(self.backbone.compute_dtype, _SAME_KL_HALF)
-        if found["policy/approx_kl"] > most or (found["policy/clipped"] > 0 and most < _SAME_KL_HALF):
+        exact = most < _SAME_KL_HALF
+        if found["policy/approx_kl"] > most or (exact and found["policy/clipped"] > 0):
             raise TrainingStopped(
                 f"before its first update the policy already differs from the one that sampled: approximate KL "
                 f"{found['policy/approx_kl']:.2g}, {found['policy/clipped']:.1%} of tokens clipped.",
