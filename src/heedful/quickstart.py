@@ -74,10 +74,11 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
     runs = {name: RunFolder(output / name) for name in ("sft", "dpo")}
     seconds = time.monotonic() - started
     given = runs["dpo"].info()["counts"]["train"]["kept"]
+    data_used = f"{_DEMONSTRATIONS} demonstrations, {_PAIRS} pairs of {given}; {len(judges)} held out"
     facts = {
         "Model": "smollm2-135m (SmolLM2-135M-Instruct, 4-bit weights de-quantised)",
         "Method": f"LoRA rank {sft_recipe.lora.rank}: SFT, folded into the weights, then DPO",
-        "Data": f"everyday: {_DEMONSTRATIONS} demonstrations, {_PAIRS} pairs of {given}; {len(judges)} held out",
+        "Data": f"everyday: {data_used}",
         "Machine": machine.describe(),
         "Computed in": runs["dpo"].info()["compute_dtype"],
         "Time": f"{seconds / 60:.1f} minutes in all",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from heedful.models.backbone import Backbone
-from heedful.recipe import DPORecipe, Recipe, RewardRecipe, SFTRecipe, from_keywords
+from heedful.models.rewards import FunctionReward, Reward
+from heedful.recipe import DPORecipe, PPORecipe, Recipe, RewardRecipe, RewardSource, SFTRecipe, from_keywords
 from heedful.records import Record
 from heedful.training import dpo as _dpo
+from heedful.training import ppo as _ppo
 from heedful.training import reward as _reward
 from heedful.training import sft as _sft
 from heedful.training.job import Given
@@ -90,6 +93,38 @@ def reward(
     recipe, given = _recipe("reward", model, data, held_out, output, settings)
     assert isinstance(recipe, RewardRecipe)
     return _reward.run(recipe, given, resume=resume, reporter=Reporter(quiet=quiet))
+
+
+def ppo(
+    model: Backbone | str,
+    data: Data,
+    *,
+    reward: Reward | Callable[..., Any] | str | os.PathLike[str],
+    held_out: Data | None = None,
+    output: str | os.PathLike[str] = "runs/ppo",
+    resume: bool = False,
+    quiet: bool = False,
+    **settings: Any,
+) -> Outcome:
+    """Train a policy to earn a reward (PPO); the data's prompts are answered, its responses are not read.
+
+    Args:
+        reward: a function `(prompts, responses) -> scores` over lists of text, a
+            `heedful.models.rewards.Reward`, or the folder of a reward model.
+        settings: as in `sft`, and the keys of `rollout`, `objective` and `watch` (`beta=0.05`,
+            `max_new_tokens=48`).
+
+    The other arguments, and what is raised, are those of `sft`.
+    """
+    recipe, given = _recipe("ppo", model, data, held_out, output, settings)
+    assert isinstance(recipe, PPORecipe)
+    scored_by: Reward | None = None
+    if isinstance(reward, str | os.PathLike):
+        source = RewardSource(model=os.fspath(reward))
+        recipe = recipe.model_copy(update={"reward": [source]})
+    else:
+        scored_by = FunctionReward(reward) if inspect.isroutine(reward) else reward
+    return _ppo.run(recipe, given, reward=scored_by, resume=resume, reporter=Reporter(quiet=quiet))
 
 
 def _recipe(

@@ -16,7 +16,7 @@ from heedful.models.attention import (
     packed_attention,
     packed_implementation,
 )
-from heedful.models.backbone import Role
+from heedful.models.roles import LanguageModel
 from heedful.render.packing import Packed, mask_mod, pack
 from heedful.render.rows import Row
 from tests import tiny
@@ -186,7 +186,7 @@ def test_a_whole_model_on_flex_attention_gives_the_same_log_probs(
     """What CUDA runs, without CUDA: every layer's attention goes through the one call."""
     backbone = tiny.backbone(architecture)
     (packed,) = pack(ROWS, 1000)
-    role = Role(backbone, "policy")
+    role = LanguageModel(backbone, "policy")
     with torch.no_grad():
         expected = role(packed)
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from heedful.errors import ModelError
-from heedful.models.backbone import Backbone, Role
+from heedful.models.backbone import Backbone
+from heedful.models.roles import LanguageModel
 from heedful.models.export import save_adapter
 from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
@@ -274,7 +275,7 @@ def test_the_fingerprint_knows_the_configuration_the_number_type_and_the_fold(tm
 
 def test_the_temperature_divides_the_logits() -> None:
     backbone = tiny.backbone()
-    role = Role(backbone, "policy")
+    role = LanguageModel(backbone, "policy")
     role.temperature = 2.0
     packed = some_pack()
     (row, *_) = [packed.to_padded(0).input_ids[0]]

@@ -12,7 +12,8 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
 from heedful.models import lora
-from heedful.models.backbone import Backbone, Role
+from heedful.models.backbone import Backbone
+from heedful.models.roles import LanguageModel
 from heedful.render.packing import pack
 from heedful.render.rows import Row
 from tests import tiny
@@ -65,7 +66,7 @@ def run(backbone: Backbone) -> tuple[Tensor, dict[str, Tensor]]:
     for parameter in backbone.trainable().values():
         parameter.grad = None
     (packed,) = pack(ROWS, 1000)
-    logps = Role(backbone, "policy")(packed)
+    logps = LanguageModel(backbone, "policy")(packed)
     (logps * torch.linspace(-1, 1, len(logps))).sum().backward()
     gradients = {name: parameter.grad for name, parameter in backbone.trainable().items()}
     assert all(gradient is not None for gradient in gradients.values())
@@ -137,9 +138,9 @@ def test_a_disabled_adapter_is_the_base() -> None:
     base, backbone = tiny.backbone(), adapted()
     (packed,) = pack(ROWS, 1000)
     with torch.no_grad():
-        expected = Role(base, "policy")(packed)
-        assert torch.equal(Role(backbone, "reference")(packed), expected)
-        assert not torch.allclose(Role(backbone, "policy")(packed), expected, atol=1e-3)
+        expected = LanguageModel(base, "policy")(packed)
+        assert torch.equal(LanguageModel(backbone, "reference")(packed), expected)
+        assert not torch.allclose(LanguageModel(backbone, "policy")(packed), expected, atol=1e-3)
 
 
 def test_dropout_keeps_pefts_own_path() -> None:
@@ -148,7 +149,7 @@ def test_dropout_keeps_pefts_own_path() -> None:
     assert not any(is_lean(layer) for layer in layers(backbone))
     backbone.model.train()
     (packed,) = pack(ROWS, 1000)
-    role = Role(backbone, "policy")
+    role = LanguageModel(backbone, "policy")
     with torch.no_grad():
         assert not torch.equal(role(packed), role(packed))
         backbone.model.eval()
@@ -160,7 +161,7 @@ def test_dropout_does_nothing_to_the_reference() -> None:
     backbone.model.train()
     (packed,) = pack(ROWS, 1000)
     with torch.no_grad():
-        assert torch.equal(Role(backbone, "reference")(packed), Role(tiny.backbone(), "policy")(packed))
+        assert torch.equal(LanguageModel(backbone, "reference")(packed), LanguageModel(tiny.backbone(), "policy")(packed))
 
 
 def test_conv1d_layers_keep_pefts_own_path() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from heedful.errors import ModelError
-from heedful.models.backbone import Backbone, Role
+from heedful.models.backbone import Backbone
+from heedful.models.roles import LanguageModel
 from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
 from tests import tiny
@@ -40,7 +41,7 @@ def test_packed_logprobs_equal_unpacked(architecture: str) -> None:
     some = rows()
     for packed in pack(some, 150):
         with torch.no_grad():
-            ours = Role(backbone, "policy")(packed)
+            ours = LanguageModel(backbone, "policy")(packed)
             theirs = torch.cat([logps for i in packed.rows for logps in alone(backbone, some[i])])
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
@@ -62,7 +63,7 @@ def test_packed_gradients_equal_unpacked(architecture: str) -> None:
 
     packed_side, plain_side = adapted(), adapted()
     (packed,) = pack(some, 10_000)
-    by_sequence = packed.sum_by_sequence(Role(packed_side, "policy")(packed))
+    by_sequence = packed.sum_by_sequence(LanguageModel(packed_side, "policy")(packed))
     (by_sequence * weights).sum().backward()
     plain = torch.stack([logps.sum() for i in packed.rows for logps in alone(plain_side, some[i])])
     (plain * weights).sum().backward()
@@ -79,10 +80,10 @@ def test_packed_gradients_equal_unpacked(architecture: str) -> None:
 def test_padded_path_equals_packed(architecture: str) -> None:
     backbone = tiny.backbone(architecture)
     (packed,) = pack(rows(4), 10_000)
-    padded = Role(backbone, "policy")
+    padded = LanguageModel(backbone, "policy")
     padded.force_padded = True
     with torch.no_grad():
-        torch.testing.assert_close(padded(packed), Role(backbone, "policy")(packed), atol=1e-5, rtol=0)
+        torch.testing.assert_close(padded(packed), LanguageModel(backbone, "policy")(packed), atol=1e-5, rtol=0)
 
 
 def test_a_recurrent_model_falls_back_to_padding_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -90,8 +91,8 @@ def test_a_recurrent_model_falls_back_to_padding_and_says_so(caplog: pytest.LogC
     some = rows(2)
     (packed,) = pack(some, 10_000)
     with torch.no_grad():
-        ours = Role(backbone, "policy")(packed)
-        Role(backbone, "policy")(packed)
+        ours = LanguageModel(backbone, "policy")(packed)
+        LanguageModel(backbone, "policy")(packed)
         theirs = torch.cat([logps for i in packed.rows for logps in alone(backbone, some[i])])
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
     assert not backbone.compatibility.packs
@@ -113,6 +114,6 @@ def test_responses_do_not_see_each_other() -> None:
     def chosen(row: Row) -> torch.Tensor:
         packed: Packed = pack([row], 100)[0]
         with torch.no_grad():
-            return Role(backbone, "policy")(packed)[:3]
+            return LanguageModel(backbone, "policy")(packed)[:3]
 
     assert torch.equal(chosen(one), chosen(other))

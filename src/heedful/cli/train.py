@@ -84,6 +84,20 @@ def reward(
     _run("reward", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
 
 
+def ppo(
+    arguments: Arguments = None,
+    model: Model = None,
+    train: Train = None,
+    eval_file: Eval = None,
+    output: Output = None,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model to earn a reward without moving far from where it started."""
+    everyday = _everyday(model, train, eval_file, output)
+    _run("ppo", arguments or [], everyday, dry_run=False, resume=resume, quiet=quiet)
+
+
 def _everyday(
     model: str | None, train: list[str] | None, eval_file: str | None, output: str | None
 ) -> list[str]:
@@ -119,9 +133,9 @@ def _run(
 
 def _stage(recipe: Recipe) -> Any:
     """The module that trains by such a recipe."""
-    from heedful.training import dpo, reward, sft
+    from heedful.training import dpo, ppo, reward, sft
 
-    return {"sft": sft, "reward": reward, "dpo": dpo}[recipe.stage]
+    return {"sft": sft, "reward": reward, "dpo": dpo, "ppo": ppo}[recipe.stage]
 
 
 def _train(recipe: Recipe, *, resume: bool, reporter: Reporter) -> None:

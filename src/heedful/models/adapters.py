@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from heedful.errors import ModelError
-from heedful.models import lora
+from heedful.models import gated, lora
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -47,6 +47,7 @@ def add(
     for parameter in parameters(model, name).values():
         parameter.data = parameter.data.float()
     lora.install(model)
+    gated.install(model)
     switch(model, name)
     return peft
 

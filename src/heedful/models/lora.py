@@ -48,7 +48,10 @@ class _LoraLinear(torch.autograd.Function):
 
 def install(model: nn.Module) -> int:
     """Give every plain LoRA linear layer of a PEFT model the lean forward; returns how many got it."""
-    layers = [module for module in model.modules() if type(module) is LoraLinear and _is_plain(module)]
+    every = [module for module in model.modules() if type(module) is LoraLinear]
+    layers = [layer for layer in every if _is_plain(layer)]
+    for layer in every:
+        vars(layer).pop("forward", None)
     for layer in layers:
         # An instance attribute: PEFT's own forward stays on the class, for the cases this one hands back.
         layer.forward = _lean_forward(layer)
@@ -68,18 +71,26 @@ def _is_plain(layer: LoraLinear) -> bool:
     )
 
 
+def lean_adapter(layer: nn.Module, x: Tensor) -> str | None:
+    """The adapter that the lean forward computes for `x`; none where PEFT's own has to."""
+    if not isinstance(layer, LoraLinear) or "forward" not in vars(layer):
+        return None
+    names = [name for name in layer.active_adapters if name in layer.lora_A]
+    # Autocast would choose types inside the lean forward, but not inside its backward.
+    mixed = torch.is_autocast_enabled(x.device.type)
+    return None if layer.disable_adapters or layer.merged or len(names) != 1 or mixed else names[0]
+
+
 def _lean_forward(layer: LoraLinear) -> Any:
     def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        names = [name for name in layer.active_adapters if name in layer.lora_A]
-        # Autocast would choose types inside the lean forward, but not inside its backward.
-        mixed = torch.is_autocast_enabled(x.device.type)
-        if layer.disable_adapters or layer.merged or len(names) != 1 or mixed or args or kwargs:
+        name = lean_adapter(layer, x)
+        if name is None or args or kwargs:
             result: Tensor = LoraLinear.forward(layer, x, *args, **kwargs)
             return result
         base = layer.get_base_layer()
-        a, b = layer.lora_A[names[0]].weight, layer.lora_B[names[0]].weight
+        a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
         flat = x.reshape(-1, x.shape[-1])
-        y: Tensor = _LoraLinear.apply(flat, base.weight, base.bias, a, b, layer.scaling[names[0]])
+        y: Tensor = _LoraLinear.apply(flat, base.weight, base.bias, a, b, layer.scaling[name])
         return y.view(*x.shape[:-1], -1)
 
     return forward

@@ -83,7 +83,7 @@ def _check(recipe: PPORecipe, *, has_reward: bool) -> None:
         )
         raise RecipeError("there is no reward to learn from.", where="reward", mend=mend)
     if recipe.rollout.max_new_tokens >= recipe.data.max_length:
-        what = f"{recipe.rollout.max_new_tokens} new tokens leave no room for a prompt in {recipe.data.max_length}."
+        what = f"{recipe.rollout.max_new_tokens} new tokens leave no room for a prompt."
         raise RecipeError(what, where="data.max_length", mend="Raise it, or lower rollout.max_new_tokens.")
     if recipe.training.method == "full" and recipe.objective.critic != "trunk":
         what = "with full fine-tuning the critic is a head on the policy's trunk."

@@ -206,7 +206,7 @@ class PPOLoop(Loop):
         exact = most < _SAME_KL_HALF
         if found["policy/approx_kl"] > most or (exact and found["policy/clipped"] > 0):
             raise TrainingStopped(
-                f"before its first update the policy already differs from the one that sampled: approximate KL "
+                f"before its first update the policy differs from the one that sampled: approximate KL "
                 f"{found['policy/approx_kl']:.2g}, {found['policy/clipped']:.1%} of tokens clipped.",
                 where=str(self.run.path),
                 mend="This is a defect of Heedful or of the model's code; please report it.",

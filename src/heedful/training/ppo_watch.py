@@ -60,7 +60,8 @@ class Watch:
             usual = max(median(self._losses), 1e-4)
             if numbers["value/loss"] > self.settings.max_value_ratio * usual:
                 times = numbers["value/loss"] / usual
-                return f"the critic diverges: its loss is {numbers['value/loss']:.3g}, {times:.0f} times the usual"
+                loss = numbers["value/loss"]
+                return f"the critic diverges: its loss is {loss:.3g}, {times:.0f} times the usual"
         return ""
 
     def state(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a stage tells the loop: which rows, what a row weighs, and what the loss of a pack is.
 
-The loop owns everything else. A stage works on what a role says and on indices; it sees no optimiser and no model.
+The loop owns everything else. A stage works on what a role says and on indices; it sees no optimiser and no
+model.
 """
 
 from __future__ import annotations
