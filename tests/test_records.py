@@ -59,6 +59,17 @@ def test_the_two_sides_of_a_preference_are_not_interchangeable() -> None:
     assert pair != Preference(pair.prompt, pair.rejected, pair.chosen)
 
 
+@pytest.mark.parametrize("wrong", [-0.01, 1.01, float("nan"), float("inf")])
+def test_a_probability_lies_between_0_and_1_and_none_means_certain(wrong: float) -> None:
+    pair = Preference((user("q"),), (assistant("a"),), (assistant("b"),))
+
+    assert pair.probability is None
+    for fine in (0, 0.5, 1):
+        assert dataclasses.replace(pair, probability=fine) != pair
+    with pytest.raises(ValueError, match="probability must be between 0 and 1, and is"):
+        dataclasses.replace(pair, probability=wrong)
+
+
 def test_a_ranking_has_one_rank_per_response_and_may_have_ties() -> None:
     responses = ((assistant("a"),), (assistant("b"),))
 

@@ -70,12 +70,15 @@ class Preference:
     """Two responses to one prompt, the first better than the second: what reward models and DPO learn from.
 
     `margin` is how much better in the source's own units, where known; `weight` multiplies the pair's loss.
+    `probability` is a soft label: how likely it is that chosen is truly the better one, in [0, 1], and at
+    least 0.5 where the source's likelier side became chosen. None means the source is certain.
     """
 
     prompt: Messages
     chosen: Messages
     rejected: Messages
     margin: float | None = None
+    probability: float | None = field(default=None, kw_only=True)
     weight: float = 1.0
     id: str = ""
     source: str = ""
@@ -83,6 +86,8 @@ class Preference:
 
     def __post_init__(self) -> None:
         _freeze(self, "prompt", "chosen", "rejected")
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be between 0 and 1, and is {self.probability:g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,39 @@ def test_several_files_as_json_for_programs(heedful: Command, tmp_path: Path) ->
     assert found[1]["words"]["response"] == {"shortest": 4, "median": 4, "longest": 4}
 
 
+def test_rankings_and_ratings_are_counted_and_all_their_responses_measured(
+    heedful: Command, tmp_path: Path
+) -> None:
+    def says(role: str, text: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": text}]
+
+    ask = says("user", "what is 1?")
+    ranked = [says("assistant", text) for text in ("one", "it is one", "two or so")]
+    native = {"heedful": 1, "prompt": ask}
+    path = write(
+        tmp_path / "judged.jsonl",
+        [
+            native | {"kind": "ranking", "responses": ranked, "ranks": [1, 1, 2]},
+            native | {"kind": "rating", "response": says("assistant", "one I think it is"), "score": 4},
+            native | {"kind": "rating", "response": ranked[0], "score": 5},
+        ],
+    )
+
+    assert heedful("inspect", path).out.splitlines() == [
+        str(path),
+        "  format    heedful",
+        "  records   1 ranking, 2 ratings",
+        "  rows      3 read, 3 kept",
+        "  prompt    3 to 3 words, median 3",
+        "  response  1 to 5 words, median 3",
+        "  The first:",
+        "    prompt     what is 1?",
+        "    response 1 one",
+        "    response 2 it is one",
+        "    response 3 two or so",
+    ]
+
+
 def test_left_out_rows_are_written_where_asked(heedful: Command, tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(f"{json.dumps(pair(1))}\nnot json\n")

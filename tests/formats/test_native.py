@@ -30,6 +30,8 @@ METADATA = {"nested": [1, None, {"ü": 2.5}], "half": "\ud83d"}
 EVERY_KIND: list[Record] = [
     Demonstration(ASK, (assistant("Hello."),), weight=0.25, id="d", source="book", metadata=METADATA),
     Preference(ASK, (assistant("a"),), (assistant("b"),), margin=1.5, weight=2.0, id="p", metadata=METADATA),
+    Preference(ASK, (assistant("a"),), (assistant("b"),), probability=0.9974304233, id="soft"),
+    Preference(ASK, (assistant("a"),), (assistant("b"),), probability=0.0, id="against"),
     Preference((user("q"),), (assistant("a"), Message("tool", "42"), assistant("c")), (assistant("b"),)),
     Feedback(ASK, (assistant("a"),), False, weight=0.5, id="f"),
     Feedback(ASK, (assistant("a"),), True, id="g"),
@@ -102,6 +104,14 @@ def test_a_row_made_by_hand_without_an_id_is_named_after_its_line(jsonl) -> None
     assert read(jsonl([PAIR, PAIR], "mine.jsonl"))[1].id == "mine:2"
 
 
+def test_a_null_probability_is_none_at_all(jsonl) -> None:
+    certain, soft = read(jsonl([PAIR | {"probability": None}, PAIR | {"probability": 1}]))
+
+    assert certain == read(jsonl([PAIR]))[0]
+    assert isinstance(soft, Preference)
+    assert soft.probability == 1.0
+
+
 def test_a_newer_schema_is_refused_with_its_line(jsonl) -> None:
     path = jsonl([PAIR, PAIR | {"heedful": 2}])
 
@@ -123,6 +133,11 @@ def test_a_newer_schema_is_refused_with_its_line(jsonl) -> None:
         ({"wieght": 2}, "unknown_field"),
         ({"margin": "much"}, "wrong_type"),
         ({"margin": float("nan")}, "bad_value"),
+        ({"probability": "likely"}, "wrong_type"),
+        ({"probability": True}, "wrong_type"),
+        ({"probability": -0.1}, "bad_value"),
+        ({"probability": 1.5}, "bad_value"),
+        ({"probability": float("nan")}, "bad_value"),
         ({"weight": -1}, "bad_value"),
         ({"weight": 10**400}, "bad_value"),
         ({"metadata": []}, "wrong_type"),

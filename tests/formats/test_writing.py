@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,16 @@ from heedful.records import Demonstration, Judgement, Preference, Ranking, assis
 PAIR = Preference((user("q"),), (assistant("a"),), (assistant("b"),), id="p")
 
 
-@pytest.mark.parametrize("name", ["hh", "alpaca-ranking"])
+READ_ONLY = ["hh", "alpaca-ranking", "alpaca-eval"]
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
 def test_formats_that_are_only_read_say_which_are_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=f'"{name}" is read but not written. Formats to write: heedful, trl,'):
         write([PAIR], tmp_path / "out.jsonl", format=name)
 
 
-@pytest.mark.parametrize("name", sorted(set(names()) - {"heedful", "hh", "alpaca-ranking"}))
+@pytest.mark.parametrize("name", sorted(set(names()) - {"heedful", *READ_ONLY}))
 @pytest.mark.parametrize(
     "record",
     [Judgement("item 7", "ann", "a"), Ranking((user("q"),), ((assistant("a"),),), (1,), id="item 7")],
@@ -27,6 +31,18 @@ def test_formats_that_are_only_read_say_which_are_written(tmp_path: Path, name: 
 def test_no_outside_format_takes_a_judgement_or_a_ranking(tmp_path: Path, name: str, record) -> None:
     with pytest.raises(DataError, match=r"item 7: .*holds every kind"):
         write([record], tmp_path / "out.jsonl", format=name)
+
+
+@pytest.mark.parametrize("name", ["trl", "sharegpt-ranking", "openai-preference"])
+def test_a_soft_label_is_refused_where_there_is_no_place_for_it(tmp_path: Path, name: str) -> None:
+    soft = replace(PAIR, probability=0.75)
+
+    with pytest.raises(
+        DataError, match=f'p: the format "{name}" has no probability, and the record\'s is 0.75'
+    ):
+        write([PAIR, soft], tmp_path / "out.jsonl", format=name)
+    assert list(tmp_path.iterdir()) == []
+    assert write([PAIR], tmp_path / "out.jsonl", format=name) == 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, object()])

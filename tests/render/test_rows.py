@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from heedful.records import Demonstration, Message, Preference, assistant, user
+from collections.abc import Sequence
+
+import pytest
+
+from heedful.objectives import reward
+from heedful.records import Demonstration, Message, Preference, Ranking, Rating, assistant, user
+from heedful.render import rows as rendering
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, render
 from heedful.render.truncate import Limits
@@ -16,6 +22,11 @@ def pair(
     return Preference((user(prompt),), (assistant(chosen),), (assistant(rejected),), id=name, weight=weight)
 
 
+def ranking(name: str, responses: Sequence[str], ranks: Sequence[int]) -> Ranking:
+    answers = tuple((assistant(response),) for response in responses)
+    return Ranking((user("ab"),), answers, tuple(ranks), id=name)
+
+
 def test_a_preference_has_two_responses_and_a_demonstration_one() -> None:
     tokenizer = tiny.tokenizer()
     prompt = ids(tokenizer, "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
@@ -27,6 +38,48 @@ def test_a_preference_has_two_responses_and_a_demonstration_one() -> None:
     assert rows[0].response_tokens == len(cat) + len(dog)
     assert rows.tokens == rows[0].tokens + rows[1].tokens
     assert rows.cuts() == ""
+
+
+def test_a_ranking_has_as_many_responses_as_it_ranks_and_a_rating_one() -> None:
+    tokenizer = tiny.tokenizer()
+    prompt = ids(tokenizer, "<|im_start|>user\nab<|im_end|>\n<|im_start|>assistant\n")
+    answers = [ids(tokenizer, f"{text}<|im_end|>") for text in ("the cat", "a dog", "the mat")]
+    ranked = ranking("k", ["the cat", "a dog", "the mat"], [2, 1, 2])
+    rated = Rating((user("ab"),), (assistant("a dog"),), 4.5, id="r")
+    rows = render([ranked, rated], Renderer(tokenizer), Limits())
+    assert list(rows) == [Row("k", prompt, tuple(answers), 1.0), Row("r", prompt, (answers[1],), 1.0)]
+    assert rows[0].tokens == len(prompt) + sum(map(len, answers))
+
+
+def test_a_row_points_at_the_record_it_was_rendered_from_and_is_compared_without() -> None:
+    records = [pair("refused", ""), pair("1"), ranking("2", ["x", "y"], [1, 2])]
+    rows = render(records, Renderer(tiny.tokenizer(), "raw"), Limits())
+    assert [row.record for row in rows] == records[1:]
+    assert rows[0].record is records[1]
+    assert rows[0] == Row(rows[0].id, rows[0].prompt, rows[0].responses, rows[0].weight)
+    assert "record" not in repr(rows[0])
+
+
+@pytest.mark.parametrize(
+    ("ranks", "reason"),
+    [
+        ([], "too_few_responses"),
+        ([1], "too_few_responses"),
+        ([1, 2], None),
+        ([1, 1, 1, 1, 1, 1], None),
+        ([1, 2, 2, 2, 2, 2, 2, 3], None),
+        ([1, 2, 2, 2, 2, 2, 2, 2, 3], "too_many_tied"),
+    ],
+)
+def test_a_ranking_that_no_loss_can_use_is_quarantined(ranks: list[int], reason: str | None) -> None:
+    records = [ranking("k", [f"answer {n}" for n in range(len(ranks))], ranks), pair("p")]
+    rows = render(records, Renderer(tiny.tokenizer()), Limits())
+    assert rows.counts.quarantined == ({reason: 1} if reason else {})
+    assert [row.id for row in rows] == (["p"] if reason else ["k", "p"])
+
+
+def test_render_allows_the_ties_that_the_ranking_loss_allows() -> None:
+    assert rendering.MOST_TIED == reward.MOST_TIED
 
 
 def test_a_refused_record_is_quarantined_with_the_templates_own_words() -> None:
@@ -62,6 +115,18 @@ def test_a_pair_that_only_differs_beyond_the_limit_is_quarantined() -> None:
     assert rows.counts.quarantined == {"equal_after_truncation": 1}
     # What was left out does not count among the cut.
     assert (rows.prompts_cut, rows.responses_cut) == (0, 2)
+
+
+def test_a_ranking_is_left_out_only_where_responses_of_different_rank_become_equal() -> None:
+    renderer = Renderer(tiny.tokenizer(), "raw")
+    answers = ["xyzxyzq", "qxyzxyz", "xyzxyzw"]
+    records = [ranking("ranked", answers, [1, 2, 3]), ranking("tied", answers, [1, 2, 1])]
+    rows = render(records, renderer, Limits(max_length=6))
+    assert [row.id for row in rows] == ["tied"]
+    assert rows[0].responses[0] == rows[0].responses[2] != rows[0].responses[1]
+    (left,) = rows.quarantined
+    assert (left.where, left.reason) == ("ranked", "equal_after_truncation")
+    assert left.detail == "two responses of different rank are equal within 6 tokens"
 
 
 def test_too_long_rows_are_dropped_where_the_policy_says_so() -> None:

@@ -94,6 +94,12 @@ def test_limits_hold_and_nothing_is_emptied_whatever_the_lengths(policy: str) ->
                 assert len(found.prompt) == min(prompt, limit // 2)
 
 
+def test_any_number_of_responses_shares_the_prompt_that_the_longest_leaves() -> None:
+    responses = [SHORT, LONG, [40], [50, 51, 52, 53, 54, 2]]
+    found = truncate(PROMPT, responses, Limits(8), bos=BOS)
+    assert found == Truncated([BOS, 14, 15, 16], (SHORT, LONG[:4], [40], [50, 51, 52, 53]), True, 2)
+
+
 def test_what_came_in_is_not_changed() -> None:
     prompt, response = list(PROMPT), list(LONG)
     truncate(prompt, [response], Limits(6), bos=BOS)

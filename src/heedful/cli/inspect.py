@@ -37,7 +37,7 @@ class Findings:
     Attributes:
         kinds: records of each kind.
         quarantined: rows left out, by reason.
-        words: lengths by side (prompt, chosen, ...).
+        words: lengths by side (prompt, chosen, ...); all responses of a ranking count as one side.
         example: the first record, its sides as text.
     """
 
@@ -94,7 +94,8 @@ def examine(path: Path, format: str, kept: Kept[Record]) -> Findings:
     sides: dict[str, list[int]] = {}
     for record in kept:
         for name, text in _sides(record).items():
-            sides.setdefault(name, []).append(len(text.split()))
+            # "response 3" of a ranking is a response: what it is called says only where it stands.
+            sides.setdefault(name.split()[0], []).append(len(text.split()))
     counts = kept.counts
     return Findings(
         file=str(path),
@@ -123,7 +124,8 @@ def describe(findings: Findings) -> str:
         lines.append(f"  {name:<9} {words.shortest} to {words.longest} words, median {words.median:g}")
     if findings.example:
         lines.append("  The first:")
-        lines += [f"    {name:<9} {_one_line(text)}" for name, text in findings.example.items()]
+        width = max(9, *map(len, findings.example))
+        lines += [f"    {name:<{width}} {_one_line(text)}" for name, text in findings.example.items()]
     return "\n".join(lines)
 
 

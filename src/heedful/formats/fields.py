@@ -39,6 +39,7 @@ CONTENT_REASONS = {
     "no_common_prompt": "the two sides do not begin with the same turn",
     "no_final_assistant": "the last turn is not the assistant's",
     "prompt_ends_with_assistant": "the assistant has already answered where the responses begin",
+    "tie": "the row prefers neither response",
     "tool_calls": "structured tool calls, which a message cannot hold",
     "two_systems": "two different system prompts",
     "zero_weight": "the response has weight 0: nothing is to be learned from it",

@@ -191,6 +191,7 @@ DECODERS: dict[str, Callable[[Any, str], Any]] = {
     "responses": _responses,
     "ranks": lambda value, key: tuple(_whole(rank, key) for rank in _list(value, key)),
     "margin": _or_null(number),
+    "probability": _or_null(number),
     "weight": _weight,
     "score": number,
     "desirable": flag,

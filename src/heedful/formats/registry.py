@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Record
-from . import alpaca, hh, llama_factory, native, openai, trl
+from . import alpaca, alpaca_eval, hh, llama_factory, native, openai, trl
 from .fields import Fields, Origin
 
 LAYOUTS_SHOWN = 3
@@ -36,6 +36,7 @@ class Format:
             when written.
         reserved: names that a further column cannot have.
         weighted: whether it holds a weight other than 1.
+        soft: whether it holds a preference's probability.
     """
 
     name: str
@@ -46,12 +47,13 @@ class Format:
     columns: bool = False
     reserved: frozenset[str] = frozenset()
     weighted: bool = False
+    soft: bool = False
 
 
 FORMATS = {
     entry.name: entry
     for entry in (
-        Format("heedful", native.LAYOUTS, native.fits, native.parse, native.dump, weighted=True),
+        Format("heedful", native.LAYOUTS, native.fits, native.parse, native.dump, weighted=True, soft=True),
         Format("trl", trl.LAYOUTS, trl.fits, trl.parse, trl.dump, columns=True, reserved=trl.RESERVED),
         Format("hh", hh.LAYOUTS, hh.fits, hh.parse),
         Format(
@@ -78,6 +80,7 @@ FORMATS = {
             columns=True,
             reserved=alpaca.PROMPT_FIELDS | {"output"},
         ),
+        Format("alpaca-eval", alpaca_eval.LAYOUTS, alpaca_eval.fits, alpaca_eval.parse),
         Format("openai-chat", openai.CHAT_LAYOUTS, openai.fits_chat, openai.parse_chat, openai.dump_chat),
         Format(
             "openai-preference",

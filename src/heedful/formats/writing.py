@@ -63,6 +63,11 @@ def _row(record: Record, target: Format) -> dict[str, Any]:
     weight = getattr(record, "weight", 1.0)
     if weight != 1.0 and not target.weighted:
         raise DataError(f'the format "{target.name}" has no weight, and the record\'s is {weight:g}.')
+    probability = getattr(record, "probability", None)
+    if probability is not None and not target.soft:
+        raise DataError(
+            f'the format "{target.name}" has no probability, and the record\'s is {probability:g}.'
+        )
     if not target.columns or isinstance(record, Rating | Ranking | Judgement):
         return row
     if taken := record.metadata.keys() & (target.reserved | {"id", "source"}):
