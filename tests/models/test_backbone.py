@@ -190,8 +190,8 @@ def test_full_training_without_a_copy_has_no_reference() -> None:
 
 
 def test_an_unknown_role_names_those_there_are() -> None:
-    with pytest.raises(ModelError, match=r"no role 'critic'.*reference and policy"):
-        tiny.backbone().role("critic")
+    with pytest.raises(ModelError, match=r"no role 'judge'.*reference, policy, reward, critic"):
+        tiny.backbone().role("judge")
 
 
 @pytest.mark.parametrize(("architecture", "target"), [("qwen3", "lm_head"), ("llama", "embed_tokens")])

@@ -52,6 +52,13 @@ def add(
     return peft
 
 
+def take_off(peft: PeftModel) -> PreTrainedModel:
+    """The bare model again, without any adapter."""
+    model: PreTrainedModel = peft.unload()
+    gated.remove(model)
+    return model
+
+
 def read(folder: Path) -> tuple[LoraConfig, dict[str, Tensor]]:
     """A filed adapter: its configuration and its tensors by PEFT's names.
 

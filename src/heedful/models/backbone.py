@@ -261,7 +261,7 @@ class Backbone:
         self.trunks: dict[str, str] = {}
         self._learning = []
         if self.peft is not None:
-            self.model = self.peft.unload()
+            self.model = adapters.take_off(self.peft)
             self.peft = None
             self.model.requires_grad_(False)
 
@@ -269,7 +269,7 @@ class Backbone:
         """Take one role's adapter off."""
         assert self.peft is not None
         if len(self.peft.peft_config) == 1:
-            self.model, self.peft = self.peft.unload(), None
+            self.model, self.peft = adapters.take_off(self.peft), None
         else:
             self.peft.delete_adapter(role)
         self._learning = [name for name in self._learning if name != role]

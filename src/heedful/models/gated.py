@@ -66,6 +66,13 @@ def install(model: nn.Module) -> int:
     return len(found)
 
 
+def remove(model: nn.Module) -> None:
+    """Give every gated MLP its own forward back."""
+    for module in model.modules():
+        if hasattr(module, "gate_proj"):
+            vars(module).pop("forward", None)
+
+
 def _is_gated(module: Any) -> bool:
     """Whether this is such an MLP, by its parts' names and by trying it on a few numbers."""
     parts = [getattr(module, name, None) for name in ("gate_proj", "up_proj", "down_proj")]
