@@ -182,6 +182,50 @@ class DPOObjective(Section):
         return self
 
 
+class RewardSource(Section):
+    """One thing that scores responses: exactly one of `model`, `function` and `url`."""
+
+    # A reward run of Heedful's or its adapter folder, or the folder or hub id of a Hugging Face classifier.
+    model: Text | None = None
+    # A Python function of prompts and responses: package.module:function or path/to/file.py:function.
+    function: Text | None = None
+    # An HTTP endpoint that is sent prompts and responses and answers with scores.
+    url: Text | None = None
+    # What its scores are multiplied by before those of several rewards are added up.
+    weight: float = 1.0
+    # Whose score it is, where a classifier has several labels.
+    label: Text | None = None
+    # Headers of a request; ${NAME} stands for an environment variable, so that secrets stay out of recipes.
+    headers: dict[str, str] = {}
+    # Seconds to wait for an answer.
+    timeout: Positive = 30.0
+    # Further attempts after a lost connection, a time-out or a server's error.
+    retries: Annotated[int, Field(ge=0)] = 3
+    # Responses that a classifier or an endpoint gets at a time.
+    batch_size: Count = 16
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        kinds = [kind for kind in ("model", "function", "url") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            given = " and ".join(kinds) or "none of them"
+            raise ValueError(f"a reward is exactly one of model, function and url, and this one has {given}")
+        for key, owners in _REWARD_KEYS.items():
+            if kinds[0] not in owners and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key} belongs to {' and '.join(owners)}, and this reward is a {kinds[0]}")
+        return self
+
+
+# Which kind of reward each key belongs to.
+_REWARD_KEYS = {
+    "label": ("model",),
+    "headers": ("url",),
+    "timeout": ("url",),
+    "retries": ("url",),
+    "batch_size": ("model", "url"),
+}
+
+
 class Recipe(Section):
     """What every stage's recipe holds."""
 
