@@ -37,6 +37,10 @@ class ModelError(HeedfulError):
     """A model or tokenizer cannot be found, loaded or used as asked."""
 
 
+class RewardError(HeedfulError):
+    """A reward cannot be had or called, or its scores are not one finite number per response."""
+
+
 class RunError(HeedfulError):
     """A run folder is in the way, cannot be resumed, or cannot be written."""
 

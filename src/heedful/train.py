@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -118,12 +117,12 @@ def ppo(
     """
     recipe, given = _recipe("ppo", model, data, held_out, output, settings)
     assert isinstance(recipe, PPORecipe)
-    scored_by: Reward | None = None
+    scored_by: Any = None
     if isinstance(reward, str | os.PathLike):
         source = RewardSource(model=os.fspath(reward))
         recipe = recipe.model_copy(update={"reward": [source]})
     else:
-        scored_by = FunctionReward(reward) if inspect.isroutine(reward) else reward
+        scored_by = reward if hasattr(reward, "name") else FunctionReward(reward)
     return _ppo.run(recipe, given, reward=scored_by, resume=resume, reporter=Reporter(quiet=quiet))
 
 

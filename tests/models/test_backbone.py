@@ -10,8 +10,8 @@ from torch import Tensor
 
 from heedful.errors import ModelError
 from heedful.models.backbone import Backbone
-from heedful.models.roles import LanguageModel
 from heedful.models.export import save_adapter
+from heedful.models.roles import LanguageModel
 from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
 from tests import tiny

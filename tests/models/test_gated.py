@@ -79,7 +79,10 @@ def test_where_it_cannot_help_the_plain_one_computes(trouble: str, monkeypatch: 
 
     monkeypatch.setattr(gated._GatedLora, "apply", never)
     x = torch.randn(3, 32)
-    with backbone.active("reference" if trouble == "off" else "policy"), torch.set_grad_enabled(trouble != "no_grad"):
+    with (
+        backbone.active("reference" if trouble == "off" else "policy"),
+        torch.set_grad_enabled(trouble != "no_grad"),
+    ):
         found = module(x)
         del module.forward
         torch.testing.assert_close(found, module(x))

@@ -161,7 +161,9 @@ def test_dropout_does_nothing_to_the_reference() -> None:
     backbone.model.train()
     (packed,) = pack(ROWS, 1000)
     with torch.no_grad():
-        assert torch.equal(LanguageModel(backbone, "reference")(packed), LanguageModel(tiny.backbone(), "policy")(packed))
+        assert torch.equal(
+            LanguageModel(backbone, "reference")(packed), LanguageModel(tiny.backbone(), "policy")(packed)
+        )
 
 
 def test_conv1d_layers_keep_pefts_own_path() -> None:

@@ -83,7 +83,9 @@ def test_padded_path_equals_packed(architecture: str) -> None:
     padded = LanguageModel(backbone, "policy")
     padded.force_padded = True
     with torch.no_grad():
-        torch.testing.assert_close(padded(packed), LanguageModel(backbone, "policy")(packed), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            padded(packed), LanguageModel(backbone, "policy")(packed), atol=1e-5, rtol=0
+        )
 
 
 def test_a_recurrent_model_falls_back_to_padding_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

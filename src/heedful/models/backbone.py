@@ -59,7 +59,7 @@ class Backbone:
         self.lineage: list[str] = []
         self.compute_dtype = compute_dtype or model.dtype
         self.peft: PeftModel | None = None
-        self.heads = nn.ModuleDict()
+        self.heads: dict[str, ScalarHead] = {}
         self.trunks: dict[str, str] = {}
         self._learning: list[str] = []
         self._reference: PreTrainedModel | None = None
@@ -227,7 +227,8 @@ class Backbone:
     def trainable(self) -> dict[str, nn.Parameter]:
         """The trainable parameters of adapters (or the whole model) and heads by name, in a fixed order."""
         own = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        return own | {f"heads.{name}": p for name, p in self.heads.named_parameters() if p.requires_grad}
+        heads = {f"heads.{role}.weight": head.weight for role, head in self.heads.items()}
+        return own | {name: weight for name, weight in heads.items() if weight.requires_grad}
 
     def load_trainable(self, state: dict[str, Tensor]) -> None:
         """Set the trainable parameters, exactly."""
@@ -257,8 +258,8 @@ class Backbone:
 
     def drop_adapter(self) -> None:
         """Take all adapters and heads off again; the base is as it was."""
-        self.heads = nn.ModuleDict()
-        self.trunks: dict[str, str] = {}
+        self.heads = {}
+        self.trunks = {}
         self._learning = []
         if self.peft is not None:
             self.model = adapters.take_off(self.peft)

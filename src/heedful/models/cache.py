@@ -9,7 +9,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 
-class RoomyLayer(DynamicLayer):
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]
     """A `DynamicLayer` whose keys and values are views of buffers that are larger than they need to be.
 
     Args:
@@ -18,6 +18,9 @@ class RoomyLayer(DynamicLayer):
 
     # No new layer type for transformers to find: only what `roomy_cache` puts into a cache.
     _layer_type = None
+
+    keys: Tensor
+    values: Tensor
 
     def __init__(self, room: int) -> None:
         super().__init__()

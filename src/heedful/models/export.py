@@ -93,7 +93,7 @@ def _never_last(backbone: Backbone) -> int:
     tokenizer = backbone.tokenizer
     closing = Renderer(tokenizer).stop_ids
     wanted = [tokenizer.pad_token_id, *tokenizer.all_special_ids, *range(len(closing) + 1)]
-    return next(token for token in wanted if token is not None and token not in closing)
+    return next(int(token) for token in wanted if token is not None and token not in closing)
 
 
 def _write_reward(backbone: Backbone, folder: Path) -> None:

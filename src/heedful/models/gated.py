@@ -62,7 +62,7 @@ def install(model: nn.Module) -> int:
     """Give every gated MLP of a model with lean LoRA layers the leaner forward; returns how many got it."""
     found = [module for module in model.modules() if "forward" not in vars(module) and _is_gated(module)]
     for module in found:
-        module.forward = _lean_forward(module)  # type: ignore[method-assign]
+        module.forward = _lean_forward(module)
     return len(found)
 
 
@@ -76,7 +76,9 @@ def remove(model: nn.Module) -> None:
 def _is_gated(module: Any) -> bool:
     """Whether this is such an MLP, by its parts' names and by trying it on a few numbers."""
     parts = [getattr(module, name, None) for name in ("gate_proj", "up_proj", "down_proj")]
-    if not all(isinstance(part, nn.Module) for part in parts) or not callable(getattr(module, "act_fn", None)):
+    if not all(isinstance(part, nn.Module) for part in parts) or not callable(
+        getattr(module, "act_fn", None)
+    ):
         return False
     size = getattr(module.gate_proj, "in_features", None)
     if size is None:

@@ -7,18 +7,38 @@ backbone's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from heedful.models.forward import hidden_states
-from heedful.models.logprobs import token_logprobs
+from heedful.models.logprobs import Head, token_logprobs
+from heedful.models.probe import Compatibility
 from heedful.render.packing import Packed
 
-if TYPE_CHECKING:
-    from heedful.models.backbone import Backbone
+
+class Weights(Protocol):
+    """What a role needs of the backbone whose weights it computes with; see `Backbone`."""
+
+    model: PreTrainedModel
+    heads: dict[str, ScalarHead]
+    compute_dtype: torch.dtype
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def pad_id(self) -> int: ...
+
+    @property
+    def compatibility(self) -> Compatibility: ...
+
+    def active(self, name: str) -> AbstractContextManager[PreTrainedModel]: ...
+
+    def head(self, model: PreTrainedModel) -> Head: ...
 
 
 class ScalarHead(nn.Module):
@@ -58,7 +78,7 @@ class Role(nn.Module):
         force_padded: compute each response in a padded row of its own.
     """
 
-    def __init__(self, backbone: Backbone, name: str) -> None:
+    def __init__(self, backbone: Weights, name: str) -> None:
         super().__init__()
         self.backbone = backbone
         self.name = name
@@ -82,7 +102,7 @@ class Role(nn.Module):
 class LanguageModel(Role):
     """The log-probs of response tokens; `temperature` divides the logits."""
 
-    def __init__(self, backbone: Backbone, name: str) -> None:
+    def __init__(self, backbone: Weights, name: str) -> None:
         super().__init__(backbone, name)
         self.temperature = 1.0
 
@@ -97,7 +117,7 @@ class LanguageModel(Role):
 class RewardModel(Role):
     """One score per response, read at its last token."""
 
-    def __init__(self, backbone: Backbone, name: str) -> None:
+    def __init__(self, backbone: Weights, name: str) -> None:
         super().__init__(backbone, name)
         self.head = backbone.heads[name]
 
@@ -111,7 +131,7 @@ class RewardModel(Role):
 class Critic(Role):
     """What reward is still to come, before each response token."""
 
-    def __init__(self, backbone: Backbone, name: str) -> None:
+    def __init__(self, backbone: Weights, name: str) -> None:
         super().__init__(backbone, name)
         self.head = backbone.heads[name]
 
@@ -131,7 +151,7 @@ class ActorCritic:
         temperature: of the policy.
     """
 
-    def __init__(self, backbone: Backbone, *, trunk: bool, temperature: float = 1.0) -> None:
+    def __init__(self, backbone: Weights, *, trunk: bool, temperature: float = 1.0) -> None:
         self.backbone = backbone
         self.trunk = trunk
         self.policy = LanguageModel(backbone, "policy")

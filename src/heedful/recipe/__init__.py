@@ -7,25 +7,28 @@ not fit into a `RecipeError` with the place and the mend. Knows nothing of data 
 from heedful.recipe.load import from_keywords, load, to_yaml
 from heedful.recipe.settings import (
     DataSettings,
-    DPOObjective,
-    DPORecipe,
-    DPOTraining,
     ExportSettings,
     GuardSettings,
     LoraSettings,
     ModelSettings,
+    Recipe,
+    TrainingSettings,
+)
+from heedful.recipe.stages import (
+    DPOObjective,
+    DPORecipe,
+    DPOTraining,
     PPOGuardSettings,
     PPOObjective,
     PPORecipe,
     PPOTraining,
-    Recipe,
     RewardObjective,
     RewardRecipe,
+    RewardSource,
     RewardTraining,
     RolloutSettings,
     SFTRecipe,
     SFTTraining,
-    TrainingSettings,
 )
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "Recipe",
     "RewardObjective",
     "RewardRecipe",
+    "RewardSource",
     "RewardTraining",
     "RolloutSettings",
     "SFTRecipe",

@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -22,7 +22,8 @@ from pydantic_core import ErrorDetails
 
 from heedful.errors import RecipeError
 from heedful.recipe import yaml_text
-from heedful.recipe.settings import STAGES, Recipe
+from heedful.recipe.settings import Recipe
+from heedful.recipe.stages import STAGES
 
 WORDS: dict[Any, tuple[str, str]] = {
     str: ("text", "texts"),
@@ -108,6 +109,9 @@ def _apply(override: str, values: dict[str, Any], places: dict[str, str], kind: 
     if not equals or not key:
         raise RecipeError("is not of the form key=value.", where=place, mend="Say training.epochs=2.")
     field = _fields(kind).get(key)
+    if field is None and _without_positions(key) in _fields(kind, items=True):
+        what = f"{key} stands within a list, and an override sets a list as a whole."
+        raise RecipeError(what, where=place, mend="Set it in the recipe's file.")
     if field is None:
         raise _unknown_key(key, kind, place)
     section = _section(field)
@@ -150,12 +154,12 @@ def _explain(
     if detail["type"] == "extra_forbidden":
         found = _unknown_key(key, kind, place)
     elif detail["type"] == "missing":
-        wanted = describe(_fields(kind)[key])
+        wanted = _wanted(key, kind)
         found = RecipeError(f"{key} is missing: it must be {wanted}.", where=place, mend=f"Set {key}.")
     elif detail["type"] == "value_error":
         found = RecipeError(f"{key}: {detail['ctx']['error']}.", where=place)
     else:
-        wanted = describe(_fields(kind)[key])
+        wanted = _wanted(key, kind)
         found = RecipeError(f"{key} must be {wanted}, not {_show(detail['input'])}.", where=place)
     rest = len(ordered) - 1
     if rest:
@@ -176,60 +180,91 @@ def _place(key: str, places: Mapping[str, str], default: str) -> str:
 
 
 def _dotted(detail: ErrorDetails, kind: type[BaseModel]) -> str:
-    """The key of an error; list positions and the branches of a union are left off."""
+    """The key of an error; positions in plain lists and the branches of a union are left off."""
     names: list[str] = []
     model: type[BaseModel] | None = kind
+    item: type[BaseModel] | None = None
     for part in detail["loc"]:
+        if item is not None and isinstance(part, int):
+            names.append(str(part))
+            model, item = item, None
+            continue
         if model is None:
             break
         names.append(str(part))
         field = model.model_fields.get(str(part))
-        model = _section(field) if field else None
+        model, item = (_section(field), _item(field)) if field else (None, None)
     return ".".join(names)
 
 
+def _wanted(key: str, kind: type[BaseModel]) -> str:
+    """What a key takes, in words; `key` may be one of a list's sections."""
+    if key.rpartition(".")[2].isdigit():
+        return "a section of keys"
+    return describe(_fields(kind, items=True)[_without_positions(key)])
+
+
+def _without_positions(key: str) -> str:
+    return ".".join(name for name in key.split(".") if not name.isdigit())
+
+
 def _unknown_key(key: str, kind: type[BaseModel], place: str) -> RecipeError:
-    known = _fields(kind)
+    known = _fields(kind, items=True)
     section, _, leaf = key.rpartition(".")
+    section = _without_positions(section)
     elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
     siblings = [name for name in known if name.rpartition(".")[0] == section]
-    near = elsewhere or difflib.get_close_matches(key, siblings, n=1) or _near_leaf(leaf, known)
+    near = elsewhere or _near_leaf(leaf, siblings) or _near_leaf(leaf, known)
     if near:
         return RecipeError(f"unknown key {key}.", where=place, mend=f"Did you mean {' or '.join(near)}?")
     listed = ", ".join(siblings or kind.model_fields)
     return RecipeError(f"unknown key {key}.", where=place, mend=f"Known there: {listed}.")
 
 
-def _near_leaf(leaf: str, known: Mapping[str, FieldInfo]) -> list[str]:
+def _near_leaf(leaf: str, known: Iterable[str]) -> list[str]:
     by_leaf = {name.rpartition(".")[2]: name for name in known}
     return [by_leaf[match] for match in difflib.get_close_matches(leaf, by_leaf, n=1)]
 
 
-def _fields(kind: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
-    """Every key by its dotted name, sections included."""
+def _fields(kind: type[BaseModel], prefix: str = "", *, items: bool = False) -> dict[str, FieldInfo]:
+    """Every key by its dotted name, sections included; with `items` also the keys of a list's sections,
+    without the position.
+    """
     found: dict[str, FieldInfo] = {}
     for name, field in kind.model_fields.items():
         found[prefix + name] = field
-        section = _section(field)
+        section = _section(field) or (_item(field) if items else None)
         if section:
-            found |= _fields(section, f"{prefix}{name}.")
+            found |= _fields(section, f"{prefix}{name}.", items=items)
     return found
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return field.annotation if _is_section(field.annotation) else None
+
+
+def _item(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a list's items are, where the key takes a list of sections."""
+    inner = get_args(field.annotation)
+    listed = get_origin(field.annotation) is list and _is_section(inner[0])
+    return inner[0] if listed else None
+
+
+def _is_section(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def describe(field: FieldInfo) -> str:
     """What a key takes, in words: "a whole number of at least 1 or null"."""
-    if _section(field):
-        return "a section of keys"
     return _words(field.annotation, field.metadata)
 
 
 def _words(kind: Any, limits: Sequence[Any], many: bool = False) -> str:
     origin, inner = get_origin(kind), get_args(kind)
+    if _is_section(kind):
+        return "sections of keys" if many else "a section of keys"
+    if origin is dict:
+        return f"a mapping of names to {_words(inner[1], (), many=True)}"
     if origin is Annotated:
         return _words(
             inner[0], [limit for note in inner[1:] for limit in getattr(note, "metadata", [note])], many

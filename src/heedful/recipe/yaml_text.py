@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode, Node
+from yaml.nodes import MappingNode, Node, SequenceNode
 
 from heedful.errors import RecipeError
 
@@ -112,6 +112,10 @@ def _broken(error: yaml.YAMLError, path: str) -> RecipeError:
 
 def _walk(node: Node | None, prefix: str, lines: dict[str, int], path: str) -> None:
     """Note the line of every key; a key that stands twice would silently lose its first value."""
+    if isinstance(node, SequenceNode):
+        for position, item in enumerate(node.value):
+            lines[f"{prefix}{position}"] = _line(item)
+            _walk(item, f"{prefix}{position}.", lines, path)
     if not isinstance(node, MappingNode):
         return
     for key, value in node.value:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import Reward, checked
+from heedful.models.roles import LanguageModel
 from heedful.models.sampler import Sample, sample
 from heedful.models.scoring import score_tokens
 from heedful.recipe import RolloutSettings
@@ -108,15 +109,15 @@ def collect(
         for prompt, own in zip(prompts, per_prompt, strict=True)
     ]
     texts = [renderer.decode(one.tokens) for one in samples]
-    asked = [_messages(row) for row in prompts for _ in range(settings.samples)]
-    scores = checked(reward, asked, texts)
+    conversations = [_messages(row) for row in prompts for _ in range(settings.samples)]
+    scores = checked(reward, conversations, texts)
     lap("reward")
 
     def judged(role: str) -> Tensor:
-        asked_role = backbone.role(role)
-        if hasattr(asked_role, "temperature"):
-            asked_role.temperature = settings.temperature
-        return score_tokens(asked_role, rows, tokens_per_row=tokens_per_row)
+        asked = backbone.role(role)
+        if isinstance(asked, LanguageModel):
+            asked.temperature = settings.temperature
+        return score_tokens(asked, rows, tokens_per_row=tokens_per_row)
 
     logps, reference = judged("policy"), judged("reference")
     values = judged("critic") if with_values else torch.empty(0)

@@ -1,0 +1,26 @@
+"""Rewards: whatever scores responses to prompts. They work on text, so tokenizers never have to match.
+
+A Python function, a Hugging Face classifier with its own tokenizer, an HTTP endpoint, or the reward role of
+the policy's own backbone; one file each. Scores are used after `checked` has seen them.
+"""
+
+from heedful.models.rewards.backbone import BackboneReward
+from heedful.models.rewards.build import build
+from heedful.models.rewards.classifier import ClassifierReward
+from heedful.models.rewards.combine import LengthTerm, WeightedSum
+from heedful.models.rewards.function import FunctionReward
+from heedful.models.rewards.http import HttpReward
+from heedful.models.rewards.reward import Reward, checked, prompt_text
+
+__all__ = [
+    "BackboneReward",
+    "ClassifierReward",
+    "FunctionReward",
+    "HttpReward",
+    "LengthTerm",
+    "Reward",
+    "WeightedSum",
+    "build",
+    "checked",
+    "prompt_text",
+]

@@ -1,0 +1,229 @@
+"""What is a stage's own in a recipe: its objective, its defaults, and the recipe they make.
+
+`settings` holds the sections that all stages share.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from heedful.recipe.settings import (
+    Count,
+    NotNegative,
+    Positive,
+    Recipe,
+    Section,
+    Share,
+    Text,
+    TrainingSettings,
+)
+
+
+class SFTTraining(TrainingSettings):
+    learning_rate: Positive = 2e-4
+
+
+class SFTRecipe(Recipe):
+    """Supervised fine-tuning: imitate the responses."""
+
+    stage: Literal["sft"] = "sft"
+    training: SFTTraining = SFTTraining()
+    output: Text = "runs/sft"
+
+
+class DPOObjective(Section):
+    """The preference loss."""
+
+    # dpo (Rafailov et al. 2023) or ipo (Azar et al. 2023).
+    name: Literal["dpo", "ipo"] = "dpo"
+    # How strongly the policy is held to the reference.
+    beta: Positive = 0.1
+    # The share of labels thought to be flipped (conservative DPO).
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+
+    @model_validator(mode="after")
+    def _smoothing_is_for_dpo(self) -> Self:
+        if self.label_smoothing and self.name != "dpo":
+            raise ValueError(f"label_smoothing belongs to dpo; {self.name} has no such term")
+        return self
+
+
+class DPOTraining(TrainingSettings):
+    learning_rate: Positive = 2e-5
+
+
+class DPORecipe(Recipe):
+    """Preference optimisation: prefer the chosen response to the rejected one."""
+
+    stage: Literal["dpo"] = "dpo"
+    objective: DPOObjective = DPOObjective()
+    training: DPOTraining = DPOTraining()
+    output: Text = "runs/dpo"
+
+
+class RewardObjective(Section):
+    """What a reward model learns from pairs; rankings and ratings have nothing to set."""
+
+    # Ask for a pair's scores to be as far apart as its source's margin says.
+    margins: bool = True
+    # The share of labels thought to be flipped.
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    # How strongly the two scores of a pair are kept around 0.
+    centering: NotNegative = 0.0
+
+
+class RewardTraining(TrainingSettings):
+    learning_rate: Positive = 1e-4
+
+
+class RewardRecipe(Recipe):
+    """A reward model: score responses as people prefer them."""
+
+    stage: Literal["reward"] = "reward"
+    objective: RewardObjective = RewardObjective()
+    training: RewardTraining = RewardTraining()
+    output: Text = "runs/reward"
+
+
+# Which kind of reward each key belongs to.
+_REWARD_KEYS = {
+    "label": ("model",),
+    "headers": ("url",),
+    "timeout": ("url",),
+    "retries": ("url",),
+    "batch_size": ("model", "url"),
+}
+
+
+class RewardSource(Section):
+    """One thing that scores responses: exactly one of `model`, `function` and `url`."""
+
+    # A reward run of Heedful's or its adapter folder, or the folder or hub id of a Hugging Face classifier.
+    model: Text | None = None
+    # A Python function of prompts and responses: package.module:function or path/to/file.py:function.
+    function: Text | None = None
+    # An HTTP endpoint that is sent prompts and responses and answers with scores.
+    url: Text | None = None
+    # What its scores are multiplied by before those of several rewards are added up.
+    weight: float = 1.0
+    # Whose score it is, where a classifier has several labels.
+    label: Text | None = None
+    # Headers of a request; ${NAME} stands for an environment variable, so that secrets stay out of recipes.
+    headers: dict[str, str] = {}
+    # Seconds to wait for an answer.
+    timeout: Positive = 30.0
+    # Further attempts after a lost connection, a time-out or a server's error.
+    retries: Annotated[int, Field(ge=0)] = 3
+    # Responses that a classifier or an endpoint gets at a time.
+    batch_size: Count = 16
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        kinds = [kind for kind in ("model", "function", "url") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            given = " and ".join(kinds) or "none of them"
+            raise ValueError(f"a reward is exactly one of model, function and url, and this one has {given}")
+        for key, owners in _REWARD_KEYS.items():
+            if kinds[0] not in owners and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key} belongs to {' and '.join(owners)}, and this reward is a {kinds[0]}")
+        return self
+
+
+class RolloutSettings(Section):
+    """How the policy answers prompts."""
+
+    # Responses to each prompt.
+    samples: Count = 1
+    # Where a response is cut that does not end by itself.
+    max_new_tokens: Count = 64
+    # Logits are divided by it, when sampling and whenever the policy and its reference are judged.
+    temperature: Positive = 1.0
+    # Sample from the smallest set of tokens that holds this much probability; below 1, KL is no longer exact.
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    # Responses sampled at a time.
+    batch_size: Count = 64
+    # Held-out prompts answered at each evaluation.
+    held_out: Count = 64
+
+
+class PPOObjective(Section):
+    """What PPO maximises, and how far it may go at once."""
+
+    # Strength of the pull towards the reference, in reward per nat.
+    beta: NotNegative = 0.05
+    # Adapt beta so that a response's KL comes to this many nats; None keeps beta as it is.
+    kl_target: Positive | None = None
+    # Episodes over which an adapted beta may change by a fifth of itself.
+    kl_horizon: Positive = 10_000.0
+    # Passes over an iteration's responses.
+    epochs: Count = 4
+    # Optimiser steps of one such pass.
+    minibatches: Count = 2
+    # The policy's loss stops rewarding ratios further from 1 than this.
+    clip: Positive = 0.2
+    # The critic's loss stops rewarding moves further than this, in the reward's unit.
+    value_clip: Positive = 0.2
+    # What the critic's loss counts beside the policy's, where they share a trunk; elsewhere its own step.
+    value_coefficient: Positive = 0.1
+    # Generalised advantage estimation: gamma and lambda.
+    discount: Annotated[float, Field(ge=0, le=1)] = 1.0
+    decay: Annotated[float, Field(ge=0, le=1)] = 0.95
+    # End an iteration's passes once the policy has moved this far from where it sampled (nats per token).
+    max_approx_kl: Positive | None = 0.1
+    # Divide rewards by their standard deviation, keeping their mean.
+    whiten_rewards: bool = False
+    # Scores further from 0 than this are clipped, and counted.
+    score_clip: Positive | None = None
+    # The score of a response that does not end by itself; None lets its own stand.
+    missing_end: float | None = None
+    # The critic: an adapter of its own, or a head on the policy's trunk.
+    critic: Literal["adapter", "trunk"] = "adapter"
+
+
+class PPOGuardSettings(Section):
+    """When PPO has gone wrong, beside what `guard` watches."""
+
+    # A response's mean KL, in nats, beyond which the policy has run away.
+    max_kl: Positive = 50.0
+    # Entropy below this share of the first iteration's is a collapse.
+    min_entropy: Share = 0.1
+    # The critic's loss above this many times its running median is a divergence.
+    max_value_ratio: Annotated[float, Field(gt=1)] = 50.0
+    # Bad iterations in a row before going back to the last good checkpoint.
+    patience: Count = 2
+    # Going back multiplies beta by this, and the learning rate by guard.lr_cut.
+    beta_raise: Annotated[float, Field(ge=1)] = 2.0
+
+
+class PPOTraining(TrainingSettings):
+    """Its steps are iterations, each of `batch_size` prompts."""
+
+    learning_rate: Positive = 1e-4
+    batch_size: Count = 64
+    schedule: Literal["cosine", "linear", "constant"] = "linear"
+    warmup_ratio: Share = 0.0
+    adam_epsilon: Positive = 1e-5
+    checkpoint_every: Count = 5
+    eval_every: Count | None = 5
+
+
+class PPORecipe(Recipe):
+    """Reinforcement learning: answer so that a reward is high and the reference not far."""
+
+    stage: Literal["ppo"] = "ppo"
+    reward: list[RewardSource] = []
+    rollout: RolloutSettings = RolloutSettings()
+    objective: PPOObjective = PPOObjective()
+    watch: PPOGuardSettings = PPOGuardSettings()
+    training: PPOTraining = PPOTraining()
+    output: Text = "runs/ppo"
+
+
+STAGES: dict[str, type[Recipe]] = {
+    "sft": SFTRecipe,
+    "dpo": DPORecipe,
+    "reward": RewardRecipe,
+    "ppo": PPORecipe,
+}
