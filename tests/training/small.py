@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from heedful.models.backbone import Backbone
-from heedful.recipe import DPOObjective, DPORecipe, GuardSettings, SFTRecipe, TrainingSettings, from_keywords
+from heedful.recipe import DPOObjective, GuardSettings, TrainingSettings, from_keywords
 from heedful.records import Demonstration, Preference, assistant, user
 from heedful.render.packing import Packed
 from heedful.render.rows import Row, Rows
-from heedful.training import dpo, sft
+from heedful.training import dpo, reward, sft
 from heedful.training.dpo import DPOStage
 from heedful.training.job import Given
 from heedful.training.loop import Loop, Outcome
@@ -145,9 +145,8 @@ def train(
 ) -> Outcome:
     """Train a tiny Llama on twelve small records."""
     chosen = recipe(stage, output, **settings)
-    records = pairs(12) if stage == "dpo" else demonstrations(12)
+    records = demonstrations(12) if stage == "sft" else pairs(12)
     given = given or Given(records, None, tiny.backbone())
-    if isinstance(chosen, SFTRecipe):
-        return sft.run(chosen, given, resume=resume, reporter=QUIET)
-    assert isinstance(chosen, DPORecipe)
-    return dpo.run(chosen, given, resume=resume, reporter=QUIET)
+    module: Any = {"sft": sft, "dpo": dpo, "reward": reward}[stage]
+    outcome: Outcome = module.run(chosen, given, resume=resume, reporter=QUIET)
+    return outcome

@@ -200,6 +200,9 @@ class PPOGuardSettings(Section):
 class PPOTraining(TrainingSettings):
     """Its steps are iterations, each of `batch_size` prompts."""
 
+    # Iterations; the prompts are gone through as often as that takes.
+    max_steps: Count | None = 50
+    epochs: Positive = 1000.0
     learning_rate: Positive = 1e-4
     batch_size: Count = 64
     schedule: Literal["cosine", "linear", "constant"] = "linear"
