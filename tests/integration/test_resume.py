@@ -39,9 +39,11 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "dpo": ("dpo", {**COMMON, "dropout": 0.2}),
     "sft": ("sft", {**COMMON, "dropout": 0.2}),
     "full": ("sft", {**COMMON, "method": "full"}),
+    "reward": ("reward", COMMON),
+    "ppo": ("ppo", {**COMMON, "max_steps": None, "epochs": 4.0, "kl_target": 1.0, "kl_horizon": 50.0}),
 }
 STEPS = 24
-KILLS = {"dpo": 4, "sft": 3, "full": 3}
+KILLS = {"dpo": 4, "sft": 3, "full": 3, "reward": 2, "ppo": 4}
 PATIENCE_SECONDS = 60.0
 MOMENT_SECONDS = 0.03
 TIMES = ("seconds", "tokens_per_second")
@@ -84,7 +86,10 @@ def result(folder: Path) -> bytes:
 
 
 def log(folder: Path) -> list[dict[str, Any]]:
-    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines(folder)]
+    return [
+        {key: value for key, value in line.items() if key.partition("/")[0] not in TIMES}
+        for line in lines(folder)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +166,17 @@ def test_killed_while_a_checkpoint_is_written_the_older_one_stands(
     assert checkpoint.load(newest).state["step"] == int(left[-6:])
     assert finish(start("sft", folder)) == 0
     assert_same(folder, whole("sft"))
+
+
+@pytest.mark.parametrize("die", [("generate", 9), ("judge", 20), ("update", 30), ("update", 33)])
+def test_ppo_killed_in_the_middle_of_an_iteration_makes_it_again(
+    die: tuple[str, int], whole: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    assert finish(start("ppo", folder, die)) == -signal.SIGKILL
+    assert 0 < max(line["step"] for line in lines(folder)) < STEPS
+    assert finish(start("ppo", folder)) == 0
+    assert_same(folder, whole("ppo"))
 
 
 def test_killed_before_the_first_checkpoint_it_starts_again(

@@ -12,14 +12,15 @@ from typing import Any
 import torch
 
 from heedful.errors import Interrupted
-from heedful.training import checkpoint
+from heedful.training import checkpoint, rollout
 from heedful.training.job import Given
+from heedful.training.ppo_loop import PPOLoop
 from tests import tiny
 from tests.training import small
 
 
 def given(stage: str) -> Given:
-    records: Any = small.pairs(22) if stage == "dpo" else small.demonstrations(22)
+    records: Any = small.demonstrations(22) if stage in ("sft", "full") else small.pairs(22)
     return Given(records[:18], records[18:], tiny.backbone())
 
 
@@ -27,7 +28,7 @@ def run(stage: str, folder: str, settings: dict[str, Any], die: tuple[str, int] 
     """Start the run in `folder`, or go on with it.
 
     Args:
-        die: a function that `checkpoint` calls, and at which of its calls (from 1) the process kills itself.
+        die: a function that the run calls, and at which of its calls (from 1) the process kills itself.
     """
     torch.set_num_threads(1)
     if die is not None:
@@ -40,8 +41,15 @@ def run(stage: str, folder: str, settings: dict[str, Any], die: tuple[str, int] 
 
 
 def _die_at(name: str, call: int) -> None:
-    owner: Any = {"torch_save": checkpoint.torch, "rename": checkpoint.os, "remove": checkpoint}[name]
-    attribute = {"torch_save": "save", "rename": "rename", "remove": "_remove"}[name]
+    owner: Any
+    owner, attribute = {
+        "torch_save": (checkpoint.torch, "save"),
+        "rename": (checkpoint.os, "rename"),
+        "remove": (checkpoint, "_remove"),
+        "generate": (rollout, "sample"),
+        "judge": (rollout, "score_tokens"),
+        "update": (PPOLoop, "_update"),
+    }[name]
     function, calls = getattr(owner, attribute), [0]
 
     def counted(*args: Any, **keywords: Any) -> Any:

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from heedful.models.backbone import Backbone
+from heedful.models.rewards import FunctionReward
 from heedful.recipe import DPOObjective, GuardSettings, TrainingSettings, from_keywords
 from heedful.records import Demonstration, Preference, assistant, user
 from heedful.render.packing import Packed
 from heedful.render.rows import Row, Rows
-from heedful.training import dpo, reward, sft
+from heedful.training import dpo, ppo, reward, sft
 from heedful.training.dpo import DPOStage
 from heedful.training.job import Given
 from heedful.training.loop import Loop, Outcome
@@ -137,7 +138,14 @@ def recipe(stage: str, output: Path, **settings: Any) -> Any:
     """A recipe for a few quick steps; `settings` are keys by their last name, as in `heedful.train`."""
     values = {"model": {"name": "tiny"}, "data": {"train": "(records in memory)"}, "output": str(output)}
     quick = {"learning_rate": 1e-3, "batch_size": 4, "rank": 4, "eval_fraction": 0.0}
+    if stage == "ppo":
+        quick |= {"max_new_tokens": 8, "max_steps": 3}
     return from_keywords(stage, values, {**quick, **settings})
+
+
+def cats(prompts: list[str], responses: list[str]) -> list[float]:
+    """A reward that a tiny model can learn to earn: the letters of "cat", and few others."""
+    return [sum(letter in "cat" for letter in text) / (1 + len(text)) for text in responses]
 
 
 def train(
@@ -147,6 +155,7 @@ def train(
     chosen = recipe(stage, output, **settings)
     records = demonstrations(12) if stage == "sft" else pairs(12)
     given = given or Given(records, None, tiny.backbone())
-    module: Any = {"sft": sft, "dpo": dpo, "reward": reward}[stage]
-    outcome: Outcome = module.run(chosen, given, resume=resume, reporter=QUIET)
+    module: Any = {"sft": sft, "dpo": dpo, "reward": reward, "ppo": ppo}[stage]
+    scored = {"reward": FunctionReward(cats)} if stage == "ppo" else {}
+    outcome: Outcome = module.run(chosen, given, resume=resume, reporter=QUIET, **scored)
     return outcome

@@ -143,9 +143,9 @@ class RolloutSettings(Section):
     # Sample from the smallest set of tokens that holds this much probability; below 1, KL is no longer exact.
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     # Responses sampled at a time.
-    batch_size: Count = 64
+    at_once: Count = 64
     # Held-out prompts answered at each evaluation.
-    held_out: Count = 64
+    held_out_prompts: Count = 64
 
 
 class PPOObjective(Section):
@@ -158,7 +158,7 @@ class PPOObjective(Section):
     # Episodes over which an adapted beta may change by a fifth of itself.
     kl_horizon: Positive = 10_000.0
     # Passes over an iteration's responses.
-    epochs: Count = 4
+    inner_epochs: Count = 4
     # Optimiser steps of one such pass.
     minibatches: Count = 2
     # The policy's loss stops rewarding ratios further from 1 than this.
@@ -192,7 +192,7 @@ class PPOGuardSettings(Section):
     # The critic's loss above this many times its running median is a divergence.
     max_value_ratio: Annotated[float, Field(gt=1)] = 50.0
     # Bad iterations in a row before going back to the last good checkpoint.
-    patience: Count = 2
+    bad_iterations: Count = 2
     # Going back multiplies beta by this, and the learning rate by guard.lr_cut.
     beta_raise: Annotated[float, Field(ge=1)] = 2.0
 

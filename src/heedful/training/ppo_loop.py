@@ -145,7 +145,7 @@ class PPOLoop(Loop):
         means: list[dict[str, float]] = []
         rows = len(rollout.rows)
         size = max(math.ceil(rows / objective.minibatches), 1)
-        for epoch in range(objective.epochs):
+        for epoch in range(objective.inner_epochs):
             seed = (self.settings.seed * 1_000_003 + self.step) * 1_009 + epoch
             order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed)).tolist()
             for start in range(0, rows, size):
@@ -238,7 +238,7 @@ class PPOLoop(Loop):
         """Held-out prompts answered and scored; the best policy so far is kept."""
         if self.held_out is None:
             return
-        rows = self.held_out.rows[: self.recipe.rollout.held_out]
+        rows = self.held_out.rows[: self.recipe.rollout.held_out_prompts]
         rollout = collect(
             self.backbone,
             self.renderer,

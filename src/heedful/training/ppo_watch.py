@@ -32,7 +32,7 @@ class Watch:
             self._losses.append(numbers["value/loss"])
             return ""
         self._bad_in_a_row += 1
-        if self._bad_in_a_row < self.settings.patience:
+        if self._bad_in_a_row < self.settings.bad_iterations:
             return ""
         self._bad_in_a_row = 0
         return reason

@@ -143,7 +143,7 @@ def _answers(
                 top_p=settings.top_p,
                 seed=seed,
                 samples=settings.samples,
-                batch_size=settings.batch_size,
+                batch_size=settings.at_once,
             )
         finally:
             model.train(training)
