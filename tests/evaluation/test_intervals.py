@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from heedful.evaluation.intervals import bootstrap, difference, wilson
+from heedful.evaluation.intervals import bootstrap, difference, group_codes, paired_difference, share, wilson
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,108 @@ def test_difference_from_an_exact_number_keeps_the_interval() -> None:
 
 def test_difference_with_an_unknown_interval_is_unknown() -> None:
     assert all(math.isnan(bound) for bound in difference(1.0, (math.nan, math.nan), 0.0, (0.0, 0.0)))
+
+
+def test_difference_of_correlated_numbers_follows_the_law_of_cosines() -> None:
+    low, high = difference(0.6, (0.5, 0.65), 0.4, (0.38, 0.5), correlation=0.5)
+    assert low == pytest.approx(0.2 - math.sqrt(0.1**2 + 0.1**2 - 0.1 * 0.1))
+    assert high == pytest.approx(0.2 + math.sqrt(0.05**2 + 0.02**2 - 0.05 * 0.02))
+
+
+def test_a_share_of_independent_observations_has_wilsons_interval() -> None:
+    hits = [1, 0, 1, 1, 0]
+    assert share(hits) == wilson(3, 5)
+    assert share(hits, groups=list("abcde")) == wilson(3, 5)
+    assert share([]) == wilson(0, 0)
+
+
+@pytest.mark.parametrize("hits", [[1, 0, 1, 1, 0, 1], [1, 1, 1], [0, 0]])
+def test_copies_of_an_observation_tell_hardly_more_than_itself(hits: list[int]) -> None:
+    """Four of each: n is a quarter again, but for the correction G / (G - 1) where something varies."""
+    groups = [i // 4 for i in range(4 * len(hits))]
+    trials = len(hits) - (0 < sum(hits) < len(hits))
+    expected = wilson(sum(hits) / len(hits) * trials, trials)
+    assert share(np.repeat(hits, 4), groups=groups) == pytest.approx(expected)
+
+
+def test_groups_that_differ_less_than_chance_are_not_taken_for_more_trials() -> None:
+    hits, groups = [1, 0] * 20, [i // 2 for i in range(40)]
+    assert share(hits, groups=groups) == pytest.approx(wilson(20, 40))
+
+
+def test_one_group_is_one_trial() -> None:
+    assert share([1, 0, 1, 0], groups=["a"] * 4) == pytest.approx(wilson(0.5, 1))
+
+
+def test_the_interval_of_grouped_shares_covers_as_often_as_it_says() -> None:
+    rng, covered, naive = np.random.default_rng(0), 0, 0
+    for _ in range(400):
+        chances = rng.beta(1.4, 0.6, size=60)  # of each prompt; 0.7 on average
+        hits = rng.random((60, 6)) < chances[:, None]
+        low, high = share(hits.ravel(), groups=np.repeat(np.arange(60), 6).tolist())
+        covered += low <= 0.7 <= high
+        low, high = share(hits.ravel())
+        naive += low <= 0.7 <= high
+    assert 0.92 <= covered / 400 <= 0.985
+    assert naive / 400 < 0.85
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.1], [-0.1], [math.nan]])
+def test_a_share_is_of_numbers_between_0_and_1(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        share(values)
+
+
+def test_group_codes_number_the_labels_as_they_come() -> None:
+    assert group_codes(["b", "a", "b", ("c",)], 4).tolist() == [0, 1, 0, 2]
+    assert group_codes(None, 3).tolist() == [0, 1, 2]
+
+
+def test_a_paired_difference_uses_what_the_two_have_in_common() -> None:
+    """14 right by both, 5 by the first alone, 22 by neither: φ = (14 · 22 - 5 · 0) / √(19 · 22 · 14 · 27)."""
+    first, second = [1] * 14 + [1] * 5 + [0] * 22, [1] * 14 + [0] * 27
+    phi = 14 * 22 / math.sqrt(19 * 22 * 14 * 27)
+    (l1, u1), (l2, u2) = wilson(19, 41), wilson(14, 41)
+    p1, p2 = 19 / 41, 14 / 41
+    low = p1 - p2 - math.sqrt((p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2)
+    high = p1 - p2 + math.sqrt((p2 - l2) ** 2 - 2 * phi * (p2 - l2) * (u1 - p1) + (u1 - p1) ** 2)
+    interval = paired_difference(first, second)
+    assert interval == pytest.approx((low, high))
+    assert low > 0
+    assert difference(p1, (l1, u1), p2, (l2, u2))[0] < 0, "taken for independent, it is not clear"
+
+
+def test_a_paired_difference_covers_as_often_as_it_says_also_in_groups() -> None:
+    rng, covered = np.random.default_rng(1), 0
+    for _ in range(400):
+        ease = rng.normal(0, 1, size=(50, 1))  # prompts differ, and so do their pairs
+        noise = rng.normal(size=(2, 50, 4))
+        first, second = (ease + 0.8 * noise[0] > -0.6), (ease + 0.4 * noise[0] + 0.8 * noise[1] > -0.2)
+        expected = _upper(0.6 / math.sqrt(1.64)) - _upper(0.2 / math.sqrt(1.8))
+        groups = np.repeat(np.arange(50), 4).tolist()
+        low, high = paired_difference(first.ravel(), second.ravel(), groups=groups)
+        covered += low <= expected <= high
+    assert 0.92 <= covered / 400 <= 0.985
+
+
+def _upper(z: float) -> float:
+    return 0.5 * (1 + math.erf(z / math.sqrt(2)))
+
+
+def test_a_paired_difference_turned_round_is_its_negative() -> None:
+    rng = np.random.default_rng(2)
+    first, second = rng.random(40) < 0.7, rng.random(40) < 0.5
+    low, high = paired_difference(first, second)
+    assert paired_difference(second, first) == pytest.approx((-high, -low))
+
+
+def test_a_paired_difference_of_a_thing_with_itself_is_never_clear() -> None:
+    for hits in ([1, 1, 0], [1, 1, 1], [0.5, 0.5]):
+        low, high = paired_difference(hits, hits)
+        assert low <= 0 <= high
+
+
+def test_a_paired_difference_needs_observations_of_both() -> None:
+    for values, baseline in (([1.0], [1.0, 0.0]), ([], [])):
+        with pytest.raises(ValueError, match="of the baseline"):
+            paired_difference(values, baseline)

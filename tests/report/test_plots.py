@@ -58,7 +58,7 @@ def test_the_same_curve_is_drawn_the_same() -> None:
 def test_values_that_are_not_finite_are_counted() -> None:
     drawing = draw(curve(train=[(0.0, 1.0), (1.0, math.nan), (2.0, math.inf), (3.0, 0.25)]), [], "a")
     assert drawing.remarks == ("train: 2 of 4 values are not finite and not shown.",)
-    assert drawing.legend[0].last == "0.25"
+    assert drawing.legend[0].note == "last 0.25"
 
 
 def test_smoothing_is_admitted() -> None:

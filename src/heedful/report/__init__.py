@@ -3,8 +3,19 @@
 Knows only `ReportData`; how its numbers were measured is the business of `heedful.evaluation`.
 """
 
-from heedful.report.data import AccuracyRow, Curve, ReportData, SideBySide
+from heedful.report.data import AccuracyRow, Curve, Mistake, ReportData, RewardFindings, SideBySide
 from heedful.report.html import render
+from heedful.report.reward import reward_report
 from heedful.report.terminal import summary
 
-__all__ = ["AccuracyRow", "Curve", "ReportData", "SideBySide", "render", "summary"]
+__all__ = [
+    "AccuracyRow",
+    "Curve",
+    "Mistake",
+    "ReportData",
+    "RewardFindings",
+    "SideBySide",
+    "render",
+    "reward_report",
+    "summary",
+]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heedful.evaluation.behaviour import Behaviour
+    from heedful.evaluation.reward_quality import RewardQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,38 @@ class SideBySide:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """A pair that a reward model is wrong about, as text.
+
+    Attributes:
+        prompt: the conversation up to the responses.
+        better: the response people preferred, and `better_score` what the model gives it.
+        worse: the other one, and `worse_score`.
+    """
+
+    prompt: str
+    better: str
+    worse: str
+    better_score: float
+    worse_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RewardFindings:
+    """What was found about a reward model.
+
+    Attributes:
+        name: what the model is called.
+        quality: the numbers.
+        mistakes: pairs it is wrong about, the worst first.
+    """
+
+    name: str
+    quality: RewardQuality
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """One report.
 
@@ -81,6 +114,7 @@ class ReportData:
         accuracy: how often each stage prefers what people prefer.
         behaviour: stage to how it answers.
         side_by_side: answers to read; the page shows them in this order.
+        reward: what was found about a reward model, where the report is of one.
         notes: what a reader should know before trusting the numbers.
         quarantine: reason to how many rows were left out of the data for it.
     """
@@ -93,5 +127,6 @@ class ReportData:
     accuracy: list[AccuracyRow] = field(default_factory=list)
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
     side_by_side: list[SideBySide] = field(default_factory=list)
+    reward: RewardFindings | None = None
     notes: list[str] = field(default_factory=list)
     quarantine: dict[str, int] = field(default_factory=dict)

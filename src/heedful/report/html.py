@@ -15,16 +15,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from heedful.report import plots
-from heedful.report.data import ReportData
+from heedful.report.data import ReportData, RewardFindings
+from heedful.report.reward import AFTER, AS_SCORED, reward_view
 from heedful.report.wording import Number, accuracy_groups, behaviour_groups, clean, ruler_notes
 
 OPEN_ANSWERS = 6  # side-by-side answers shown before "show more"
+_REWARD_COLOUR = 2
 
 
 def render(data: ReportData) -> str:
     """The whole page. Write it with `encoding="utf-8"`."""
     accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
     drawings = [(curve, plots.draw(curve, data.stages, f"plot{i}")) for i, curve in enumerate(data.curves)]
+    reward = reward_view(data.reward) if data.reward else None
+    asked = [*accuracy, *behaviour, *([reward.accuracy] if reward else [])]
     names = [*data.stages, *(stage for stage in data.behaviour if stage not in data.stages)]
     return (
         _environment()
@@ -32,16 +36,28 @@ def render(data: ReportData) -> str:
         .render(
             data=data,
             paragraphs=[text for text in re.split(r"\n\s*\n", data.intro) if text.strip()],
-            tiles=[group for group in [*accuracy, *behaviour] if group.headline and group.overall],
+            tiles=[group for group in asked if group.headline and group.overall],
             accuracy=accuracy,
             behaviour=behaviour,
             ruler_notes=ruler_notes(accuracy),
             curves=[(curve, drawing, Markup(drawing.svg)) for curve, drawing in drawings],
             stage_colours={name: i % plots.SERIES_COLOURS for i, name in enumerate(names)},
+            reward=reward,
+            reward_colours={data.reward.name: _REWARD_COLOUR} if data.reward else {},
+            reliability=_reliability(data.reward) if data.reward else None,
             first_answers=data.side_by_side[:OPEN_ANSWERS],
             more_answers=data.side_by_side[OPEN_ANSWERS:],
         )
     )
+
+
+def _reliability(findings: RewardFindings) -> tuple[plots.Drawing, Markup]:
+    quality = findings.quality
+    series = {AS_SCORED: quality.calibration.bins}
+    if quality.calibrated:
+        series[AFTER] = quality.calibrated.bins
+    drawing = plots.draw_reliability(series, "reliability")
+    return drawing, Markup(drawing.svg)
 
 
 def _environment() -> Environment:

@@ -1,4 +1,4 @@
-"""Training curves as inline SVG, drawn by matplotlib and coloured by the page.
+"""Training curves and reliability as inline SVG, drawn by matplotlib and coloured by the page.
 
 A plot is drawn in stand-in colours that are then replaced by the page's CSS variables, so that one drawing
 serves light and dark. Text stays text in the page's own font. Knows nothing of what the numbers mean.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +16,16 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from heedful.evaluation.calibration import Bin
 from heedful.report.data import Curve
 from heedful.report.wording import clean
 
 SERIES_COLOURS = 6  # --series-0 ... --series-5 in the style sheet; 0 is the quiet one, for the baseline
 SMOOTH_FROM = 40  # points from which a series is drawn with a running mean
-_WIDTH, _HEIGHT, _FONT = 5.0, 2.7, 10  # inches, inches, points
+_WIDTH, _HEIGHT, _TALL, _FONT = 5.0, 2.7, 3.6, 10  # inches, inches, inches, points
 _STAND_INS = {f"#0000f{i}": f"var(--series-{i})" for i in range(SERIES_COLOURS)} | {
     "#0000e0": "var(--grid)",
     "#0000e1": "var(--quiet)",
@@ -41,11 +42,11 @@ _STYLE = {
 
 @dataclass(frozen=True, slots=True)
 class LegendEntry:
-    """A series' name, its colour (the number of a `--series-` variable) and its last value."""
+    """A series' name, its colour (the number of a `--series-` variable) and what else is said of it."""
 
     name: str
     colour: int
-    last: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ def draw(curve: Curve, stages: Sequence[str], identity: str) -> Drawing:
             if dropped:
                 remarks.append(f"{name}: {dropped} of {len(points)} values are not finite and not shown.")
             if len(x):
-                legend.append(LegendEntry(name, palette[name], f"{y[-1]:.3g}".replace("-", "\u2212")))
+                last = f"last {y[-1]:.3g}".replace("-", "\u2212")
+                legend.append(LegendEntry(name, palette[name], last))
                 window = _line(axes, x, y, f"#0000f{palette[name]}")
                 windows.setdefault(window, []).append(name)
         _frame(axes, clean(curve.x_label))
@@ -95,9 +97,34 @@ def draw(curve: Curve, stages: Sequence[str], identity: str) -> Drawing:
             if window:
                 smoothed = f"thin line every value, bold line the running mean of {window}."
                 remarks.append(f"{', '.join(names)}: {smoothed}")
-        buffer = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
-    return Drawing(_for_page(buffer.getvalue(), identity), tuple(legend), tuple(remarks))
+        return Drawing(_for_page(figure, identity), tuple(legend), tuple(remarks))
+
+
+def draw_reliability(series: Mapping[str, Sequence[Bin]], identity: str) -> Drawing:
+    """Draw what was predicted against what was seen, each bin with its interval, beside the diagonal.
+
+    Args:
+        series: name to bins, the least sure first.
+        identity: a prefix for the SVG's ids, unique in the page.
+    """
+    palette = colours(list(series), [])
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, _TALL), layout="tight")
+        axes = figure.add_subplot()
+        axes.plot([0.5, 1], [0.5, 1], color=_QUIET, linewidth=1, linestyle=(0, (4, 3)))
+        for name, bins in series.items():
+            seen = np.array([bin.observed for bin in bins])
+            reach = np.array([[bin.observed - bin.low, bin.high - bin.observed] for bin in bins]).T
+            axes.errorbar(
+                [bin.predicted for bin in bins], seen, yerr=reach, color=f"#0000f{palette[name]}",
+                linewidth=1.8, marker="o", markersize=5, elinewidth=1, solid_capstyle="round",
+            )  # fmt: skip
+        _frame(axes, "how sure the model is")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MultipleLocator(0.1))
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        legend = tuple(LegendEntry(name, palette[name]) for name in series)
+        return Drawing(_for_page(figure, identity), legend, ())
 
 
 def _finite(points: Sequence[tuple[float, float]]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
@@ -136,8 +163,11 @@ def _frame(axes: Axes, x_label: str) -> None:
     axes.margins(x=0.02)
 
 
-def _for_page(svg: str, identity: str) -> str:
+def _for_page(figure: Figure, identity: str) -> str:
     """Strip what an inline SVG must not bring along, make ids unique, hand colours and font to the page."""
+    buffer = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)

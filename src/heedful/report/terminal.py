@@ -6,12 +6,15 @@ Text from models and files is cleaned of control characters and never read as ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from heedful.report.data import ReportData, SideBySide
+from heedful.report.reward import RewardView, reward_view
 from heedful.report.wording import Group, Row, Tone, accuracy_groups, behaviour_groups, clean, ruler_notes
 
 EXAMPLE_WORDS = 45  # of each answer in the one example shown
@@ -25,15 +28,16 @@ def summary(data: ReportData, console: Console) -> None:
     Where the console is no terminal every finding is one line of plain text, with no frames, colours or
     wrapping.
     """
-    print_groups = _print_table if console.is_terminal else _print_lines
     _line(console, data.title, style="bold")
     accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
+    if data.reward:
+        _print_reward(console, reward_view(data.reward))
     if accuracy:
-        print_groups(console, "Does it prefer what people prefer?", accuracy)
+        _print_groups(console, "Does it prefer what people prefer?", accuracy)
         for note in ruler_notes(accuracy):
             _line(console, note, style="dim")
     if behaviour:
-        print_groups(console, "How does it answer?", behaviour)
+        _print_groups(console, "How does it answer?", behaviour)
     if data.side_by_side:
         _print_example(console, data.side_by_side[0])
     if data.quarantine:
@@ -61,7 +65,11 @@ def _cells(group: Group, row: Row, first: bool) -> tuple[str, ...]:
     return tuple(clean(cell).replace("\n", " ") for cell in cells)
 
 
-def _print_table(console: Console, title: str, groups: list[Group]) -> None:
+def _print_groups(console: Console, title: str, groups: Sequence[Group]) -> None:
+    (_print_table if console.is_terminal else _print_lines)(console, title, groups)
+
+
+def _print_table(console: Console, title: str, groups: Sequence[Group]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in _HEADINGS:
         right = heading in ("value", "95% interval", "n")
@@ -76,7 +84,7 @@ def _print_table(console: Console, title: str, groups: list[Group]) -> None:
     console.print(table)
 
 
-def _print_lines(console: Console, title: str, groups: list[Group]) -> None:
+def _print_lines(console: Console, title: str, groups: Sequence[Group]) -> None:
     """Columns padded with spaces; the label stands on every line, so that one line says all."""
     rows = [_cells(group, row, first=True) for group in groups for row in group.rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
@@ -84,6 +92,23 @@ def _print_lines(console: Console, title: str, groups: list[Group]) -> None:
     for row in rows:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         _line(console, f"  {'  '.join(padded)}".rstrip())
+
+
+def _print_reward(console: Console, view: RewardView) -> None:
+    _print_groups(console, "Does it prefer what people prefer?", [view.accuracy])
+    for remark in view.remarks:
+        _line(console, remark, style="dim")
+    _line(console, "Is it as often right as it is sure?", style="bold", space=True)
+    for line in view.lines:
+        cells = zip(view.columns, line.cells, strict=True)
+        told = (f"{column} {value}" + (f" ({note})" if note else "") for column, (value, note) in cells)
+        _line(console, f"  {line.name}, {line.unit}: {'; '.join(told)}")
+    for tile in (view.calibration, view.temperature):
+        finding = f"{tile.label}: {tile.value} ({tile.caption}), {tile.verdict.text}"
+        _line(console, f"  {finding.removesuffix(': ')}")
+    for remark in view.calibration_remarks:
+        _line(console, remark, style="dim")
+    _print_groups(console, "Where is it right?", view.slices)
 
 
 def _print_example(console: Console, item: SideBySide) -> None:

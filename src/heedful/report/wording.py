@@ -137,10 +137,16 @@ def _signed(number: int, unit: Unit, named: bool = True) -> str:
     return f"{sign}{abs(number):,}" + (f" {name}{'s' if abs(number) != 1 else ''}" if named else "")
 
 
-def compare(number: Number, baseline: Number, name: str, better: Better) -> Verdict:
-    """Judge the step from `baseline` (called `name`) to `number`."""
+def compare(
+    number: Number, baseline: Number, name: str, better: Better, interval: Interval | None = None
+) -> Verdict:
+    """Judge the step from `baseline` (called `name`) to `number`.
+
+    `interval` is of their difference, where it is known better than from the two numbers' own.
+    """
     change = number.value - baseline.value
-    low, high = difference(number.value, number.interval, baseline.value, baseline.interval)
+    own = difference(number.value, number.interval, baseline.value, baseline.interval)
+    low, high = interval or own
     unit = number.unit
     shown = _rounded(number.value, unit) - _rounded(baseline.value, unit)  # agrees with what is shown
     size = _signed(shown, unit)
