@@ -13,7 +13,14 @@ from heedful.errors import RecipeError
 from heedful.recipe import DPORecipe, SFTRecipe, load, to_yaml
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-STAGE_OF = {"sft-lora": "sft", "dpo-lora": "dpo", "ipo-lora": "dpo", "dpo-full": "dpo"}
+STAGE_OF = {
+    "sft-lora": "sft",
+    "dpo-lora": "dpo",
+    "ipo-lora": "dpo",
+    "dpo-full": "dpo",
+    "reward-lora": "reward",
+    "ppo-lora": "ppo",
+}
 
 
 def write(folder: Path, text: str) -> Path:
@@ -243,7 +250,7 @@ def test_another_stages_recipe_names_its_command(tmp_path: Path) -> None:
     path = write(tmp_path, "stage: sft\ndata: {train: a}\n")
     assert complaint(path) == f"{path}:1: stage is sft, but this is the dpo command. Run: heedful sft"
     path = write(tmp_path, "stage: [dpo]\n")
-    assert complaint(path) == f'{path}:1: stage must be one of sft, dpo, not ["dpo"].'
+    assert complaint(path) == f'{path}:1: stage must be one of sft, dpo, reward, ppo, not ["dpo"].'
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "null\n", "---\n"])

@@ -160,7 +160,9 @@ def test_it_stops_with_a_plain_explanation(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped) as stopped:
         loop.fit(resume=False)
     message = str(stopped.value)
-    assert "training stopped at step 4: the loss is nan, after going back 2 times." in message
+    assert (
+        "training stopped at step 4: the loss is nan, 2 steps in a row, after going back 2 times." in message
+    )
     assert "lower training.learning_rate" in message
     assert str(tmp_path / "checkpoints" / "step-000002") in message
     assert stopped.value.exit_code == 3

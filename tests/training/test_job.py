@@ -198,7 +198,7 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
 
 
 def test_results_show_when_they_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(backbone: Any, folder: Path) -> None:
+    def half(backbone: Any, folder: Path, role: str) -> None:
         export.save_adapter(backbone, folder)
         (folder / "adapter_model.safetensors").write_bytes(b"half")
         raise OSError("No space left on device")

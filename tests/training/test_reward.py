@@ -29,7 +29,9 @@ from tests.training import small
 QUESTION = (user("what is it?"),)
 RANKING = Ranking(QUESTION, ((assistant("a cat"),), (assistant("dog ran"),), (assistant("mat"),)), (2, 1, 2))
 RATINGS = [Rating(QUESTION, (assistant("the house"),), 4.5), Rating(QUESTION, (assistant("no"),), 2.1)]
-PAIR = Preference(QUESTION, (assistant("yes"),), (assistant("no no"),), margin=0.5, probability=0.8, weight=2.0)
+PAIR = Preference(
+    QUESTION, (assistant("yes"),), (assistant("no no"),), margin=0.5, probability=0.8, weight=2.0
+)
 
 
 def rendered(records: list[Any]) -> Rows:
@@ -153,4 +155,6 @@ def test_it_leaves_as_a_sequence_classifier(architecture: str, merged: bool, tmp
 
 def test_demonstrations_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="learns from preferences or rankings or ratings"):
-        small.train("reward", tmp_path / "run", given=small.Given(small.demonstrations(3), None, tiny.backbone()))
+        small.train(
+            "reward", tmp_path / "run", given=small.Given(small.demonstrations(3), None, tiny.backbone())
+        )

@@ -165,10 +165,11 @@ class PPOObjective(Section):
     clip: Positive = 0.2
     # The critic's loss stops rewarding moves further than this, in the reward's unit.
     value_clip: Positive = 0.2
-    # What the critic's loss counts beside the policy's, where they share a trunk; elsewhere its own step.
+    # What the critic's loss counts beside the policy's.
     value_coefficient: Positive = 0.1
-    # Generalised advantage estimation: gamma and lambda.
+    # Generalised advantage estimation: what a reward is worth one token later (gamma).
     discount: Annotated[float, Field(ge=0, le=1)] = 1.0
+    # Generalised advantage estimation: how far ahead rewards are believed over the critic (lambda).
     decay: Annotated[float, Field(ge=0, le=1)] = 0.95
     # End an iteration's passes once the policy has moved this far from where it sampled (nats per token).
     max_approx_kl: Positive | None = 0.1
