@@ -175,6 +175,8 @@ class PPOObjective(Section):
     max_approx_kl: Positive | None = 0.1
     # Divide rewards by their standard deviation, keeping their mean.
     whiten_rewards: bool = False
+    # Subtract the mean score of the first iteration's answers, which are the reference's own.
+    center: bool = True
     # Scores further from 0 than this are clipped, and counted.
     score_clip: Positive | None = None
     # The score of a response that does not end by itself; None lets its own stand.

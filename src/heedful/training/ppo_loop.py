@@ -66,6 +66,7 @@ class PPOLoop(Loop):
 
     Attributes:
         beta: the KL coefficient as it is now.
+        center: what is subtracted from scores; known once the first iteration's are.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class PPOLoop(Loop):
         self.recipe, self.renderer, self.reward = recipe, renderer, reward
         self.beta = recipe.objective.beta
         self.watch = ppo_watch.Watch(recipe.watch)
+        self.center: float | None = None
         self.best: dict[str, Any] = {}
         self.learner = ActorCritic(
             self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
@@ -121,7 +123,9 @@ class PPOLoop(Loop):
     def _learn_from(self, rollout: Rollout) -> dict[str, float]:
         """The iteration's updates; its metrics."""
         objective = self.recipe.objective
-        shaped, clipped = _shaped(rollout, objective.missing_end, objective.score_clip)
+        if self.center is None:
+            self.center = float(rollout.scores.mean()) if objective.center else 0.0
+        shaped, clipped = _shaped(rollout, self.center, objective.missing_end, objective.score_clip)
         penalties = k1(rollout.logps, rollout.reference)
         rewards = token_rewards(shaped, penalties, rollout.lengths, beta=self.beta)
         if objective.whiten_rewards:
@@ -284,10 +288,10 @@ class PPOLoop(Loop):
 
     def own_state(self) -> dict[str, Any]:
         best = {name: value for name, value in self.best.items() if name != "weights"}
-        return {"beta": self.beta, "watch": self.watch.state(), "best": best}
+        return {"beta": self.beta, "center": self.center, "watch": self.watch.state(), "best": best}
 
     def load_own_state(self, saved: checkpoint.Saved) -> None:
-        self.beta = saved.state["beta"]
+        self.beta, self.center = saved.state["beta"], saved.state["center"]
         self.watch.load_state(saved.state["watch"])
         self.best = dict(saved.state["best"])
         if self.best:
@@ -299,9 +303,11 @@ def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": float(value) for name, value in numbers.items()}
 
 
-def _shaped(rollout: Rollout, missing_end: float | None, clip: float | None) -> tuple[Tensor, float]:
+def _shaped(
+    rollout: Rollout, center: float, missing_end: float | None, clip: float | None
+) -> tuple[Tensor, float]:
     """The scores that are learned from, and the share of them that were clipped."""
-    scores = rollout.scores
+    scores = rollout.scores - center
     if missing_end is not None:
         scores = torch.where(rollout.ended, scores, torch.full_like(scores, missing_end))
     if clip is None:
