@@ -1,4 +1,4 @@
-"""PPO learns, stops when it must, and leaves alone what is not there: padding, and whatever follows an end."""
+"""PPO learns, stops when it must, and leaves alone what is not there: padding, and what follows an end."""
 
 from __future__ import annotations
 

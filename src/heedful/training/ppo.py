@@ -52,6 +52,10 @@ def run(
             scored_by.append(
                 rewards.build(recipe.reward, backbone=backbone, renderer=prepared.renderer, limits=limits)
             )
+        if recipe.training.method == "full" and "reward" in backbone.heads:
+            what = "the reward model is an adapter over the weights that full fine-tuning changes."
+            mend = "Export the reward model merged and name that folder, or train with LoRA."
+            raise RecipeError(what, where="reward", mend=mend)
         held_out = Prompts(prepared.held_out) if prepared.held_out else None
         return Prompts(prepared.train), held_out
 
