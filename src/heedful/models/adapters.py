@@ -6,6 +6,7 @@ decides what may be trained, and a policy and a critic are trained in one and th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,9 @@ def add(
     Raises:
         ModelError: the configuration names layers that the model does not have.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # PEFT asks transformers by a name that transformers is giving up.
+        warnings.simplefilter("ignore", FutureWarning)
         torch.manual_seed(seed)
         try:
             if peft is None:
