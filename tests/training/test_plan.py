@@ -15,7 +15,7 @@ from heedful.models.backbone import Backbone
 from heedful.models.loading import load
 from heedful.render.packing import pack
 from heedful.render.rows import Row
-from heedful.training import dpo, sft
+from heedful.training import dpo, ppo, sft
 from heedful.training.job import Given, Job
 from heedful.training.loop import batch
 from heedful.training.plan import LIBRARIES_BYTES, Memory, Plan, activation_bytes, plan
@@ -192,3 +192,16 @@ def test_a_plan_in_words_says_what_was_left_out_and_why(tmp_path: Path) -> None:
     assert lines["optimiser steps"].startswith("3 of 4 rows, about ")
     assert lines["computes in"] == "float32 on cpu"
     assert lines["peak memory"].startswith("about 0.6 GB")
+
+
+def test_ppo_plans_with_answers_of_the_most_tokens_and_two_adapters(tmp_path: Path) -> None:
+    given = Given(pairs(6), None, tiny.backbone())
+
+    def prompts(name: str, **settings: Any) -> Job:
+        return ppo.prepare(recipe("ppo", tmp_path / name, **settings), given, reporter=QUIET)
+
+    one, two = (plan(prompts(critic, critic=critic, samples=2)) for critic in ("trunk", "adapter"))
+    longest = max(len(row.prompt) for row in prompts("c").train)
+    assert one.longest_row == longest + 2 * 8
+    assert two.trainable == 2 * one.trainable
+    assert one.steps == 3

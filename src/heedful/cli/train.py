@@ -90,12 +90,13 @@ def ppo(
     train: Train = None,
     eval_file: Eval = None,
     output: Output = None,
+    dry_run: DryRun = False,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a model to earn a reward without moving far from where it started."""
     everyday = _everyday(model, train, eval_file, output)
-    _run("ppo", arguments or [], everyday, dry_run=False, resume=resume, quiet=quiet)
+    _run("ppo", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
 
 
 def _everyday(

@@ -7,13 +7,13 @@ the adapter it puts on the model to count its parameters comes off again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from heedful.models.backbone import Backbone
 from heedful.models.logprobs import CHUNK_ELEMENTS
 from heedful.quarantine import Counts
-from heedful.recipe import LoraSettings
+from heedful.recipe import LoraSettings, PPORecipe
 from heedful.render.packing import first_fit
 from heedful.render.rows import Row
 from heedful.training.job import Job
@@ -139,8 +139,9 @@ def plan(job: Job) -> Plan:
     packed = backbone.compatibility.packs and not training.padded
     per_epoch = steps_per_epoch(len(job.train), training.batch_size)
     steps = total_steps(len(job.train), training.batch_size, training.epochs, training.max_steps)
+    rows = _as_trained(job)
     batches = [
-        [job.train[index] for index in batch(step, len(job.train), training.batch_size, training.seed)]
+        [rows[index] for index in batch(step, len(rows), training.batch_size, training.seed)]
         for step in range(min(steps, per_epoch))
     ]
     passes = [rows for chosen in batches for rows in _passes(chosen, training.tokens_per_row)]
@@ -148,6 +149,8 @@ def plan(job: Job) -> Plan:
     lora = job.recipe.lora if training.method == "lora" else None
     parameters = sum(parameter.numel() for parameter in backbone.model.parameters())
     trainable = parameters if lora is None else _adapter_parameters(backbone, lora, training.seed)
+    if isinstance(job.recipe, PPORecipe) and job.recipe.objective.critic == "adapter":
+        trainable *= 2
     targets = max(sum(row.response_tokens for row in rows) for rows in passes)
     memory = _memory(job, trainable, max(lengths), targets)
     return Plan(
@@ -160,7 +163,7 @@ def plan(job: Job) -> Plan:
         prompts_rewritten=job.train.prompts_rewritten + job.held_out.prompts_rewritten,
         tokens=job.train.tokens,
         held_out_tokens=job.held_out.tokens,
-        longest_row=max(row.tokens for row in job.train),
+        longest_row=max(row.tokens for row in rows),
         packed=packed,
         packs=len(passes),
         longest_pack=max(lengths),
@@ -173,6 +176,15 @@ def plan(job: Job) -> Plan:
         device=str(backbone.device),
         memory=memory,
     )
+
+
+def _as_trained(job: Job) -> Sequence[Row]:
+    """The rows as a training pass sees them: PPO's with answers of the most tokens they may have."""
+    if not isinstance(job.recipe, PPORecipe):
+        return job.train
+    rollout = job.recipe.rollout
+    answers = ([0] * rollout.max_new_tokens,) * rollout.samples
+    return [replace(row, responses=answers) for row in job.train]
 
 
 def _memory(job: Job, trainable: int, tokens: int, targets: int) -> Memory:
