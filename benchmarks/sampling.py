@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sampling`: our sampler against `transformers`' own `generate`, same model, same prompts.
+"""`python -m benchmarks.sampling`: our sampler against `generate` of `transformers`, on the same prompts.
 
 Both sample at temperature 1 from the whole vocabulary and neither stops early, so both make the same number
 of tokens. They take turns in one process; each side's median counts.

@@ -1,4 +1,4 @@
-"""The task: sentences, their first words as prompts, the gold reward, and the SFT model all methods start from."""
+"""The task: sentences, their first words as prompts, the gold reward, and what all methods are told."""
 
 from __future__ import annotations
 
