@@ -11,6 +11,7 @@ import torch
 from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import FunctionReward
+from heedful.models.roles import ActorCritic
 from heedful.models.scoring import score_tokens
 from heedful.objectives.ppo import advantages, token_rewards
 from heedful.recipe import RolloutSettings
@@ -50,7 +51,11 @@ def made(backbone: Backbone, *, seed: int = 0, **settings: Any) -> Rollout:
     chosen = RolloutSettings(**{"max_new_tokens": 8, **settings})
     reward = FunctionReward(small.cats)
     renderer = Renderer(backbone.tokenizer)
-    return collect(backbone, renderer, list(rows(backbone)), reward, chosen, seed=seed, tokens_per_row=200)
+    learner = ActorCritic(backbone, trunk=False, temperature=chosen.temperature)
+    prompts = list(rows(backbone))
+    return collect(
+        backbone, renderer, prompts, reward, chosen, seed=seed, tokens_per_row=200, learner=learner
+    )
 
 
 def actors(**critic: Any) -> Backbone:
@@ -124,9 +129,8 @@ def test_the_roles_differ_and_the_reference_is_the_bare_model() -> None:
     found = made(backbone)
     assert (found.logps != found.reference).any()
     bare = tiny.backbone()
-    torch.testing.assert_close(
-        score_tokens(bare.role("policy"), found.rows), found.reference, atol=1e-5, rtol=0
-    )
+    expected = score_tokens(bare.role("policy"), found.rows, device=bare.device)
+    torch.testing.assert_close(expected, found.reference, atol=1e-5, rtol=0)
 
 
 def test_a_rollout_is_a_function_of_its_seed() -> None:

@@ -162,6 +162,20 @@ class ActorCritic:
         """Whether each response is computed in a padded row of its own."""
         self.policy.force_padded = self.critic.force_padded = on
 
+    def judge(self, packed: Packed) -> Tensor:
+        """Log-probs (nats) and values beside each other, `[targets, 2]`, from as few passes as it takes."""
+        if not self.trunk:
+            return torch.stack([self.policy(packed), self.critic(packed)], dim=1)
+        return torch.stack(self._together(packed), dim=1)
+
+    def _together(self, packed: Packed) -> tuple[Tensor, Tensor]:
+        """Log-probs and values from one pass of the policy's trunk."""
+        with self.backbone.active("policy") as model:
+            hidden = self.policy.hidden(model, packed)
+            head = self.backbone.head(model)
+        logps = token_logprobs(hidden, packed.target_ids, head, temperature=self.policy.temperature)
+        return logps, self.critic.head(hidden)
+
     def backward(
         self,
         packed: Packed,
@@ -173,11 +187,8 @@ class ActorCritic:
             policy_loss(self.policy(packed)).backward()
             critic_loss(self.critic(packed)).backward()
             return
-        with self.backbone.active("policy") as model:
-            hidden = self.policy.hidden(model, packed)
-            head = self.backbone.head(model)
-        logps = token_logprobs(hidden, packed.target_ids, head, temperature=self.policy.temperature)
-        (policy_loss(logps) + critic_loss(self.critic.head(hidden))).backward()
+        logps, values = self._together(packed)
+        (policy_loss(logps) + critic_loss(values)).backward()
 
 
 ROLES: dict[str, type[Role]] = {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from heedful.models.roles import RewardModel, Role
-from heedful.render.packing import pack
+from heedful.render.packing import Packed, pack
 from heedful.render.rows import Row
 
 # Rows are packed by length within chunks of this many, so that progress shows while a large data set is
@@ -45,19 +45,22 @@ def score(
     return found
 
 
-def score_tokens(role: Role, rows: Sequence[Row], *, tokens_per_row: int = 512) -> Tensor:
-    """What a role says of every response token: `[tokens]`, fp32, on CPU, row by row.
+def score_tokens(
+    judge: Callable[[Packed], Tensor], rows: Sequence[Row], *, device: torch.device, tokens_per_row: int = 512
+) -> Tensor:
+    """What is said of every response token: `[tokens, ...]`, fp32, on CPU, row by row.
 
-    A language model's log-probs (nats), or a critic's values.
+    Args:
+        judge: a role that says something of each of a pack's targets, `[targets, ...]`: a language model's
+            log-probs (nats), a critic's values, or several of these beside each other.
+        device: where it computes.
     """
     counts = torch.tensor([row.response_tokens for row in rows])
     starts = (counts.cumsum(0) - counts).tolist()
-    found = torch.empty(int(counts.sum()))
+    parts: dict[int, Tensor] = {}
     with torch.no_grad():
         for packed in pack(rows, tokens_per_row):
-            values = role(packed.to(role.backbone.device)).cpu()
-            for index, own in zip(
-                packed.rows, values.split([int(counts[i]) for i in packed.rows]), strict=True
-            ):
-                found[starts[index] : starts[index] + len(own)] = own
-    return found
+            values = judge(packed.to(device)).cpu()
+            sizes = [int(counts[index]) for index in packed.rows]
+            parts |= {starts[i]: own for i, own in zip(packed.rows, values.split(sizes), strict=True)}
+    return torch.cat([parts[start] for start in sorted(parts)])

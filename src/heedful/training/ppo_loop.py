@@ -118,6 +118,8 @@ class PPOLoop(Loop):
             self.recipe.rollout,
             seed=self.settings.seed * 1_000_003 + self.step,
             tokens_per_row=self.settings.tokens_per_row,
+            padded=self.settings.padded,
+            learner=self.learner,
         )
 
     def _learn_from(self, rollout: Rollout) -> dict[str, float]:
@@ -251,7 +253,7 @@ class PPOLoop(Loop):
             self.recipe.rollout,
             seed=self.settings.seed,
             tokens_per_row=self.settings.tokens_per_row,
-            with_values=False,
+            padded=self.settings.padded,
         )
         numbers = _described(rollout)
         self.evaluation = {name: numbers[name] for name in ("reward", "kl", "length", "ended", "entropy")}

@@ -11,13 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import Reward, checked
-from heedful.models.roles import LanguageModel
+from heedful.models.roles import ActorCritic, LanguageModel, Role
 from heedful.models.sampler import Sample, sample
 from heedful.models.scoring import score_tokens
 from heedful.recipe import RolloutSettings
@@ -85,9 +86,14 @@ def collect(
     *,
     seed: int,
     tokens_per_row: int,
-    with_values: bool = True,
+    padded: bool = False,
+    learner: ActorCritic | None = None,
 ) -> Rollout:
     """Answer `prompts` with the policy and judge the answers.
+
+    Args:
+        padded: judge each response in a padded row of its own.
+        learner: who will learn from it; without one there are no values.
 
     Raises:
         RewardError: the reward raised, or gave something else than one finite number per response.
@@ -113,14 +119,18 @@ def collect(
     scores = checked(reward, conversations, texts)
     lap("reward")
 
-    def judged(role: str) -> Tensor:
-        asked = backbone.role(role)
-        if isinstance(asked, LanguageModel):
-            asked.temperature = settings.temperature
-        return score_tokens(asked, rows, tokens_per_row=tokens_per_row)
+    def language(name: str) -> Role:
+        role = backbone.role(name)
+        assert isinstance(role, LanguageModel)
+        role.temperature, role.force_padded = settings.temperature, padded
+        return role
 
-    logps, reference = judged("policy"), judged("reference")
-    values = judged("critic") if with_values else torch.empty(0)
+    judging: dict[str, Any] = {"device": backbone.device, "tokens_per_row": tokens_per_row}
+    if learner is not None:
+        logps, values = score_tokens(learner.judge, rows, **judging).unbind(1)
+    else:
+        logps, values = score_tokens(language("policy"), rows, **judging), torch.empty(0)
+    reference = score_tokens(language("reference"), rows, **judging)
     lap("judge")
     ended = torch.tensor([one.ended for one in samples])
     return Rollout(rows, texts, ended, scores, logps, reference, values, seconds)
