@@ -1,4 +1,4 @@
-"""`python -m benchmarks.table README.md`: put the latest measured figures between a page's two markers.
+"""`python -m benchmarks.table README.md`: put the latest measured figures between a page's markers.
 
 Numbers in a README are never typed: they come from `benchmarks/results/*.json`, the newest file of each
 machine and precision. Knows result files and Markdown; measures nothing.
@@ -7,6 +7,7 @@ machine and precision. Knows result files and Markdown; measures nothing.
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -93,23 +94,67 @@ def _section(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def splice(page: str, body: str) -> str:
+def render_memory(report: Mapping[str, Any]) -> str:
+    """Markdown: the peaks of `benchmarks.memory`, run by run, beside what their plans said."""
+    machine, settings, peaks = report["machine"], report["settings"], report["peaks"]
+    lines = [
+        f"{machine['cpu']}, fp32, {settings['model']}, LoRA r=16; {settings['batch_size']} rows a step, "
+        f"{settings['prompt_tokens']} prompt and {settings['response_tokens']} response tokens; measured "
+        f"{report['date']}.",
+        "",
+        "| run | peak memory | of SFT's | `--dry-run` said |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, found in peaks.items():
+        share = found["peak_bytes"] / peaks["SFT"]["peak_bytes"]
+        peak, planned = (found[key] / GIGABYTE for key in ("peak_bytes", "planned_bytes"))
+        lines.append(f"| {name} | {peak:.2f} GB | {share:.2f}× | {planned:.1f} GB |")
+    return "\n".join(lines)
+
+
+def render_sampling(report: Mapping[str, Any]) -> str:
+    """Markdown: one sentence on `benchmarks.sampling`."""
+    settings, speeds = report["settings"], report["tokens_per_second"]
+    ours, theirs = (statistics.median(speeds[side]) for side in ("heedful", "generate"))
+    return (
+        f"Sampling {settings['prompts']} × {settings['new_tokens']} tokens after "
+        f"{settings['prompt_tokens']} ({report['machine']['cpu']}, {report['precision']}, measured "
+        f"{report['date']}): {ours:.0f} tokens/s, {ours / theirs:.1f} times `generate` of `transformers`."
+    )
+
+
+def splice(page: str, body: str, begin: str = BEGIN, end: str = END) -> str:
     """The page with what stands between its markers replaced. Raises ValueError without exactly one pair."""
-    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
-        raise ValueError(f"the page needs one {BEGIN} and, after it, one {END}")
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{body}\n{END}{after}"
+    if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
+        raise ValueError(f"the page needs one {begin} and, after it, one {end}")
+    before, rest = page.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n{body}\n{end}{after}"
+
+
+def newest(folder: Path) -> Mapping[str, Any] | None:
+    """The latest report of a folder."""
+    reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return max(reports, key=lambda report: str(report["date"]), default=None)
 
 
 def main(arguments: Sequence[str]) -> None:
     if len(arguments) != 1:
-        raise SystemExit("usage: python -m benchmarks.table README.md")
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-    if not reports:
-        raise SystemExit(f"no results in {RESULTS}: run `python -m benchmarks` first")
+        raise SystemExit("usage: python -m benchmarks.table PAGE.md")
     page = Path(arguments[0])
-    page.write_text(splice(page.read_text(encoding="utf-8"), render(reports)), encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    others = {"memory": render_memory, "sampling": render_sampling}
+    for name, render_other in others.items():
+        begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
+        report = newest(RESULTS / name)
+        if begin in text and report is not None:
+            text = splice(text, render_other(report), begin, end)
+    if BEGIN in text:
+        reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+        if not reports:
+            raise SystemExit(f"no results in {RESULTS}: run `python -m benchmarks` first")
+        text = splice(text, render(reports))
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

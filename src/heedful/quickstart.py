@@ -25,7 +25,7 @@ _FILES = ("preferences-train", "preferences-held-out", "demonstrations-train", "
 # Enough for what the data ask for (58 tokens on average), and little enough for a laptop.
 _ANSWER_TOKENS, _PROMPTS = 96, 32
 # Rows that each stage learns from: what two cores without bf16 get through in the promised ten minutes.
-_BATCH, _DEMONSTRATIONS, _PAIRS = 8, 96, 128
+_BATCH, _DEMONSTRATIONS, _PAIRS = 8, 96, 112
 _INTRO = (
     "A 135-million-parameter model was fine-tuned on short, direct demonstrations (SFT) and then trained to "
     "prefer the better answer of each pair (DPO). Everything below is measured on prompts that neither saw."
@@ -116,7 +116,7 @@ def _dpo_overrides(files: dict[str, str], output: Path) -> list[str]:
         f"data.train={files['preferences-train']}",
         f"data.eval={files['preferences-held-out']}",
         f"output={output / 'dpo'}",
-        "training.learning_rate=1e-4",
+        "training.learning_rate=2e-4",
         f"training.batch_size={_BATCH}",
         f"training.max_steps={_PAIRS // _BATCH}",
     ]

@@ -100,3 +100,30 @@ def test_ratios_read_as_sentences() -> None:
     assert next(iter(table.ratios(report()))) == (
         "DPO against TRL as it comes: 5.00x the speed, 0.40x the peak memory"
     )
+
+
+def test_peaks_stand_beside_sfts_and_the_plans() -> None:
+    found = {
+        "date": "2026-01-02",
+        "machine": {"cpu": "Some CPU"},
+        "settings": {"model": "m", "batch_size": 16, "prompt_tokens": 96, "response_tokens": 48},
+        "peaks": {
+            "SFT": {"peak_bytes": 2e9, "planned_bytes": 2.2e9},
+            "PPO": {"peak_bytes": 2.5e9, "planned_bytes": 2.4e9},
+        },
+    }
+    assert table.render_memory(found).splitlines()[-2:] == [
+        "| SFT | 2.00 GB | 1.00× | 2.2 GB |",
+        "| PPO | 2.50 GB | 1.25× | 2.4 GB |",
+    ]
+
+
+def test_sampling_is_told_by_its_medians() -> None:
+    found = {
+        "date": "2026-01-02",
+        "machine": {"cpu": "Some CPU"},
+        "precision": "fp32",
+        "settings": {"prompts": 64, "prompt_tokens": 64, "new_tokens": 48},
+        "tokens_per_second": {"heedful": [100.0, 300.0, 200.0], "generate": [90.0, 100.0, 900.0]},
+    }
+    assert "200 tokens/s, 2.0 times `generate`" in table.render_sampling(found)
