@@ -41,6 +41,8 @@ from heedful.training.tracking import Task
 # Before any update the policy that is trained is the one that sampled. What may differ is rounding.
 _SAME_KL = {torch.float32: 1e-6, torch.float64: 1e-6}
 _SAME_KL_HALF = 1e-2
+# Characters of an answer that a person is shown.
+_SHOWN = 80
 
 
 class Prompts:
@@ -102,7 +104,10 @@ class PPOLoop(Loop):
         }
         self._adapt(numbers["kl"], len(rollout.scores))
         self._log("train", numbers)
-        self.metrics.write("sample", self.step, _shown(rollout))
+        shown = _shown(rollout)
+        self.metrics.write("sample", self.step, shown)
+        if self._is_due(self.settings.eval_every):
+            task.say(_table(self.step, shown))
         task.update(
             self.step,
             f"reward {numbers['reward']:.3f}  KL {numbers['kl']:.2f}  length {numbers['length']:.0f}",
@@ -355,6 +360,18 @@ def _correlation(one: Tensor, other: Tensor) -> float:
 
 def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
+
+
+def _table(step: int, shown: dict[str, Any]) -> str:
+    """An iteration's answers for a person: score, tokens, and how each begins."""
+    lines = [f"Answers at iteration {step} (score, tokens, text)"]
+    for name, one in shown.items():
+        text = " ".join(one["response"].split())
+        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        lines.append(
+            f"  {name:<6} {one['score']:>7.3f} {one['tokens']:>4}{'' if one['ended'] else '+'}  {text}"
+        )
+    return "\n".join(lines)
 
 
 def _shown(rollout: Rollout) -> dict[str, Any]:
