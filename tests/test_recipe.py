@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from heedful.errors import RecipeError
 from heedful.recipe import DPORecipe, SFTRecipe, load, to_yaml
+from heedful.rlhf import stages_of
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 STAGE_OF = {
@@ -20,6 +21,7 @@ STAGE_OF = {
     "dpo-full": "dpo",
     "reward-lora": "reward",
     "ppo-lora": "ppo",
+    "rlhf-lora": "rlhf",
 }
 
 
@@ -250,7 +252,7 @@ def test_another_stages_recipe_names_its_command(tmp_path: Path) -> None:
     path = write(tmp_path, "stage: sft\ndata: {train: a}\n")
     assert complaint(path) == f"{path}:1: stage is sft, but this is the dpo command. Run: heedful sft"
     path = write(tmp_path, "stage: [dpo]\n")
-    assert complaint(path) == f'{path}:1: stage must be one of sft, dpo, reward, ppo, not ["dpo"].'
+    assert complaint(path) == f'{path}:1: stage must be one of sft, dpo, reward, ppo, rlhf, not ["dpo"].'
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "null\n", "---\n"])
@@ -298,9 +300,10 @@ def test_a_shipped_recipe_loads_and_shows_every_key(name: str, stage: str) -> No
     path = RECIPES / f"{name}.yaml"
     recipe = load(path, stage=stage)
     assert dotted_keys(yaml.safe_load(path.read_text(encoding="utf-8"))) == dotted_keys(recipe.model_dump())
-    assert recipe.output.startswith("runs/")
-    assert isinstance(recipe.data.train, str)
-    assert recipe.data.train.startswith("data/")
+    for one in stages_of(recipe).values() if stage == "rlhf" else [recipe]:
+        assert one.output.startswith("runs/")
+        assert isinstance(one.data.train, str)
+        assert one.data.train.startswith("data/")
 
 
 @pytest.mark.parametrize("name", STAGE_OF)

@@ -15,7 +15,7 @@ from heedful.cli import inspect, main
 from heedful.errors import DataError, HeedfulError, Interrupted, TrainingStopped
 from tests.cli.command import Command
 
-COMMANDS = ("quickstart", "inspect", "sft", "dpo", "evaluate", "generate", "chat", "export", "models")
+COMMANDS = ("quickstart", "inspect", "sft", "dpo", "rlhf", "evaluate", "generate", "chat", "export", "models")
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""`heedful sft` and `heedful dpo`: arguments become a recipe, and a dry run shows it and does nothing."""
+"""`heedful sft`, `heedful dpo` and `heedful rlhf`: arguments become a recipe, and a dry run shows
+it and does nothing.
+"""
 
 from __future__ import annotations
 
@@ -98,3 +100,47 @@ def test_a_quiet_run_says_nothing(heedful: Command, model: Path, tmp_path: Path)
     data = demonstrations(tmp_path / "demos.jsonl")
     result = heedful("sft", "--quiet", *quick(model, data, tmp_path / "run"))
     assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def rlhf(model: Path, folder: Path, *more: str) -> list[str]:
+    """Arguments of a pipeline of two steps a stage."""
+    quick = ["data.eval_fraction=0.25", "training.batch_size=4", "training.max_steps=2", "lora.rank=2"]
+    return [
+        f"model.name={model}",
+        f"output={folder / 'out'}",
+        f"sft.data.train={demonstrations(folder / 'demos.jsonl')}",
+        f"reward.data.train={pairs(folder / 'pairs.jsonl')}",
+        *(f"{stage}.{key}" for stage in ("sft", "reward", "ppo") for key in quick),
+        "ppo.rollout.max_new_tokens=4",
+        *more,
+    ]
+
+
+def test_rlhf_goes_through_its_stages_and_then_reuses_them(
+    heedful: Command, model: Path, tmp_path: Path
+) -> None:
+    arguments = rlhf(model, tmp_path)
+    before = snapshot(tmp_path)
+
+    planned = heedful("rlhf", "--dry-run", *arguments)
+
+    assert planned.code == 0
+    assert snapshot(tmp_path) == before
+    kept = tmp_path / "kept.yaml"
+    kept.write_text(planned.out)
+    assert load(kept, stage="rlhf") == load(None, arguments, stage="rlhf")
+    assert [f"Plan ({stage})" in planned.err for stage in ("sft", "reward", "ppo")] == [True] * 3
+
+    first = heedful("rlhf", kept)
+
+    assert first.code == 0
+    assert "Held out, reward: " in first.err
+    assert f"heedful chat --model {tmp_path / 'out' / 'ppo'}" in first.err
+
+    again, shown = heedful("rlhf", kept, "--resume"), heedful("rlhf", kept, "--dry-run")
+
+    assert again.err.count("nothing has changed") == shown.err.count("would be reused") == 3
+    assert heedful("rlhf", kept, "--quiet").err == ""
+    changed = heedful("rlhf", kept, "ppo.training.max_steps=3")
+    assert changed.code == 2
+    assert "stage ppo: the run was started with training.max_steps = 2, and now it is 3" in changed.err

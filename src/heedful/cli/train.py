@@ -14,6 +14,7 @@ from heedful.errors import RecipeError
 
 if TYPE_CHECKING:
     from heedful.recipe import Recipe
+    from heedful.training.loop import Outcome
     from heedful.training.tracking import Reporter
 
 RECIPE_SUFFIXES = (".yaml", ".yml")
@@ -99,6 +100,34 @@ def ppo(
     _run("ppo", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
 
 
+def rlhf(
+    arguments: Arguments = None,
+    dry_run: DryRun = False,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go through SFT, a reward model and PPO by one recipe; what has not changed is reused."""
+    from heedful.recipe import RLHFRecipe, load, to_yaml
+
+    path, overrides = split_arguments(arguments or [])
+    recipe = load(path, overrides, stage="rlhf")
+    assert isinstance(recipe, RLHFRecipe)
+
+    from heedful import rlhf
+    from heedful.training.tracking import Reporter
+
+    if dry_run:
+        described = rlhf.describe(recipe, resume=resume)
+        typer.echo(to_yaml(recipe))
+        typer.echo(described, err=True)
+        return
+    reporter = Reporter(quiet=quiet)
+    outcomes = rlhf.run(recipe, resume=resume, reporter=reporter)
+    for name, outcome in outcomes.items():
+        _say_numbers(f"Held out, {name}", outcome, reporter)
+    reporter.say(f"Try it: heedful chat --model {outcomes['ppo'].run}")
+
+
 def _everyday(
     model: str | None, train: list[str] | None, eval_file: str | None, output: str | None
 ) -> list[str]:
@@ -116,10 +145,11 @@ def _everyday(
 def _run(
     stage: str, arguments: Sequence[str], everyday: list[str], *, dry_run: bool, resume: bool, quiet: bool
 ) -> None:
-    from heedful.recipe import load
+    from heedful.recipe import Recipe, load
 
     path, overrides = split_arguments(arguments)
     recipe = load(path, [*everyday, *overrides], stage=stage)
+    assert isinstance(recipe, Recipe)
 
     from heedful.training import run_folder
     from heedful.training.tracking import Reporter
@@ -141,11 +171,15 @@ def _stage(recipe: Recipe) -> Any:
 
 def _train(recipe: Recipe, *, resume: bool, reporter: Reporter) -> None:
     outcome = _stage(recipe).run(recipe, resume=resume, reporter=reporter)
-    if outcome.evaluation:
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in outcome.evaluation.items())
-        reporter.say(f"Held out: {numbers}")
+    _say_numbers("Held out", outcome, reporter)
     if recipe.stage != "reward":
         reporter.say(f"Try it: heedful chat --model {outcome.run}")
+
+
+def _say_numbers(title: str, outcome: Outcome, reporter: Reporter) -> None:
+    if outcome.evaluation:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in outcome.evaluation.items())
+        reporter.say(f"{title}: {numbers}")
 
 
 def _show_plan(recipe: Recipe) -> None:

@@ -4,14 +4,16 @@
 not fit into a `RecipeError` with the place and the mend. Knows nothing of data files, models or training.
 """
 
-from heedful.recipe.load import from_keywords, load, to_yaml
+from heedful.recipe.load import from_keywords, from_stages, load, to_yaml
 from heedful.recipe.settings import (
+    AnyRecipe,
     DataSettings,
     ExportSettings,
     GuardSettings,
     LoraSettings,
     ModelSettings,
     Recipe,
+    StageKeys,
     TrainingSettings,
 )
 from heedful.recipe.stages import (
@@ -19,19 +21,24 @@ from heedful.recipe.stages import (
     DPORecipe,
     DPOTraining,
     PPOGuardSettings,
+    PPOKeys,
     PPOObjective,
     PPORecipe,
     PPOTraining,
+    RewardKeys,
     RewardObjective,
     RewardRecipe,
     RewardSource,
     RewardTraining,
+    RLHFRecipe,
     RolloutSettings,
+    SFTKeys,
     SFTRecipe,
     SFTTraining,
 )
 
 __all__ = [
+    "AnyRecipe",
     "DPOObjective",
     "DPORecipe",
     "DPOTraining",
@@ -41,19 +48,25 @@ __all__ = [
     "LoraSettings",
     "ModelSettings",
     "PPOGuardSettings",
+    "PPOKeys",
     "PPOObjective",
     "PPORecipe",
     "PPOTraining",
+    "RLHFRecipe",
     "Recipe",
+    "RewardKeys",
     "RewardObjective",
     "RewardRecipe",
     "RewardSource",
     "RewardTraining",
     "RolloutSettings",
+    "SFTKeys",
     "SFTRecipe",
     "SFTTraining",
+    "StageKeys",
     "TrainingSettings",
     "from_keywords",
+    "from_stages",
     "load",
     "to_yaml",
 ]

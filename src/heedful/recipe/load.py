@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails
 
 from heedful.errors import RecipeError
 from heedful.recipe import yaml_text
-from heedful.recipe.settings import Recipe
+from heedful.recipe.settings import AnyRecipe
 from heedful.recipe.stages import STAGES
 
 WORDS: dict[Any, tuple[str, str]] = {
@@ -35,13 +35,13 @@ WORDS: dict[Any, tuple[str, str]] = {
 NO_FILE = "recipe"
 
 
-def load(path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, stage: str) -> Recipe:
+def load(path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, stage: str) -> AnyRecipe:
     """Read a recipe for `stage`.
 
     Args:
         path: a YAML file; None starts from the defaults.
         overrides: `training.learning_rate=5e-6` and the like, later ones winning; values are YAML.
-        stage: "sft", "dpo" or "reward", the command that was called.
+        stage: "sft", "dpo", "rlhf" and so on, the command that was called.
 
     Raises:
         RecipeError: the file cannot be read, a key is unknown, or a value does not fit.
@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, 
     return _validated(values, kind, places, default_place)
 
 
-def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any]) -> Recipe:
+def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any]) -> AnyRecipe:
     """A recipe from Python: sections in `values`, and keys by their last name alone (`learning_rate=1e-5`).
 
     The `model` section is not searched: Python callers say the model in another way.
@@ -70,26 +70,58 @@ def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any
     """
     kind, place = STAGES[stage], f"heedful.train.{stage}"
     _open_sections(values, kind)
-    dotted = [key for key in _fields(kind) if "." in key and not key.startswith("model.")]
-    sections = {key.rpartition(".")[2]: key.partition(".")[0] for key in dotted}
-    for name, value in keywords.items():
-        if name not in sections:
-            raise _unknown_key(name, kind, place)
-        values[sections[name]][name] = value
+    _set(values, kind, keywords, place)
     return _validated(values, kind, {}, place)
 
 
-def to_yaml(recipe: Recipe) -> str:
+def from_stages(
+    stage: str, values: dict[str, Any], stages: Mapping[str, Mapping[str, Any] | None]
+) -> AnyRecipe:
+    """A recipe of several stages from Python: sections in `values`, and for each stage its keys by their last
+    name alone, or None for a stage that is left out.
+
+    Raises:
+        RecipeError: an unknown key, or a value that does not fit.
+    """
+    kind, place = STAGES[stage], f"heedful.train.{stage}"
+    _open_sections(values, kind)
+    for name, keywords in stages.items():
+        section = _section(kind.model_fields[name])
+        assert section is not None
+        if keywords is None:
+            values[name] = None
+        else:
+            _set(values[name], section, keywords, f"{place}, {name}")
+    return _validated(values, kind, {}, place)
+
+
+def _set(values: dict[str, Any], kind: type[BaseModel], keywords: Mapping[str, Any], place: str) -> None:
+    """Put keys that are called by their last name where they belong; a stage of several has keys outside
+    sections too.
+    """
+    dotted = [key for key in _fields(kind) if "." in key and not key.startswith("model.")]
+    sections = {key.rpartition(".")[2]: key.partition(".")[0] for key in dotted}
+    own = {} if issubclass(kind, AnyRecipe) else kind.model_fields
+    for name, value in keywords.items():
+        if name in sections:
+            values[sections[name]][name] = value
+        elif name in own and not _section(own[name]):
+            values[name] = value
+        else:
+            raise _unknown_key(name, kind, place)
+
+
+def to_yaml(recipe: AnyRecipe) -> str:
     """The recipe with every key written out; `load` reads it back to an equal one."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def _validated(
     values: dict[str, Any],
-    kind: type[Recipe],
+    kind: type[AnyRecipe],
     places: Mapping[str, str],
     default_place: str,
-) -> Recipe:
+) -> AnyRecipe:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -97,10 +129,18 @@ def _validated(
 
 
 def _open_sections(values: dict[str, Any], kind: type[BaseModel]) -> None:
-    """A section left out, or with all its keys commented out (null, to YAML), is one with nothing set."""
+    """A section left out, or with all its keys commented out (null, to YAML), is one with nothing set.
+
+    Where null is a value of its own, for a stage that is skipped, only what was left out is opened.
+    """
     for name, field in kind.model_fields.items():
-        if _section(field) and values.get(name) is None:
+        section = _section(field)
+        if section is None or (name in values and values[name] is None and _may_be_null(field)):
+            continue
+        if values.get(name) is None:
             values[name] = {}
+        if isinstance(values[name], dict):
+            _open_sections(values[name], section)
 
 
 def _apply(override: str, values: dict[str, Any], places: dict[str, str], kind: type[BaseModel]) -> None:
@@ -115,15 +155,20 @@ def _apply(override: str, values: dict[str, Any], places: dict[str, str], kind: 
     if field is None:
         raise _unknown_key(key, kind, place)
     section = _section(field)
-    if section:
-        example = f"{key}.{next(iter(section.model_fields))}"
+    value = yaml_text.parse(text, place)
+    if section and not (value is None and _may_be_null(field)):
+        inside = _fields(section, f"{key}.")
+        example = next(name for name, one in inside.items() if not _section(one))
         raise RecipeError(
             f"{key} is a section.", where=place, mend=f"Set one of its keys, such as {example}."
         )
-    value = yaml_text.parse(text, place)
     *outer, last = key.split(".")
-    target = values
+    target, inner = values, kind  # what is set, and the keys it may have
     for name in outer:
+        inner = _section(inner.model_fields[name]) or inner
+        if target[name] is None:
+            target[name] = {}
+            _open_sections(target[name], inner)
         target = target[name]
         if not isinstance(target, dict):
             return  # the file has a value where this section belongs; validation says so
@@ -157,7 +202,8 @@ def _explain(
         wanted = _wanted(key, kind)
         found = RecipeError(f"{key} is missing: it must be {wanted}.", where=place, mend=f"Set {key}.")
     elif detail["type"] == "value_error":
-        found = RecipeError(f"{key}: {detail['ctx']['error']}.", where=place)
+        said = str(detail["ctx"]["error"])
+        found = RecipeError(f"{key}: {said}." if key else f"{said}.", where=place)
     else:
         wanted = _wanted(key, kind)
         found = RecipeError(f"{key} must be {wanted}, not {_show(detail['input'])}.", where=place)
@@ -214,6 +260,9 @@ def _unknown_key(key: str, kind: type[BaseModel], place: str) -> RecipeError:
     section = _without_positions(section)
     elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
     siblings = [name for name in known if name.rpartition(".")[0] == section]
+    # Of one name in many stages, the one in the stage that was meant.
+    stage = key.partition(".")[0]
+    elsewhere = [name for name in elsewhere if name.partition(".")[0] == stage] or elsewhere
     near = elsewhere or _near_leaf(leaf, siblings) or _near_leaf(leaf, known)
     if near:
         return RecipeError(f"unknown key {key}.", where=place, mend=f"Did you mean {' or '.join(near)}?")
@@ -240,7 +289,13 @@ def _fields(kind: type[BaseModel], prefix: str = "", *, items: bool = False) -> 
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
-    return field.annotation if _is_section(field.annotation) else None
+    """The section that a key is, be it that null may stand in its place."""
+    kinds = [field.annotation, *(get_args(field.annotation) if _may_be_null(field) else ())]
+    return next((kind for kind in kinds if _is_section(kind)), None)
+
+
+def _may_be_null(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
 
 
 def _item(field: FieldInfo) -> type[BaseModel] | None:

@@ -159,15 +159,25 @@ class ExportSettings(Section):
     merged: bool = False
 
 
-class Recipe(Section):
-    """What every stage's recipe holds."""
+class StageKeys(Section):
+    """What a stage is told, apart from which model it trains and where its run goes."""
 
-    stage: str
-    model: ModelSettings = ModelSettings()
     data: DataSettings
     lora: LoraSettings = LoraSettings()
     training: TrainingSettings
     guard: GuardSettings = GuardSettings()
     export: ExportSettings = ExportSettings()
+
+
+class AnyRecipe(Section):
+    """What every recipe holds, be it of one stage or of several."""
+
+    stage: str
+    model: ModelSettings = ModelSettings()
+
+
+class Recipe(StageKeys, AnyRecipe):
+    """What every stage's recipe holds."""
+
     # The run folder.
     output: Text

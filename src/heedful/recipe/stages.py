@@ -1,21 +1,24 @@
 """What is a stage's own in a recipe: its objective, its defaults, and the recipe they make.
 
-`settings` holds the sections that all stages share.
+`settings` holds the sections that all stages share. A stage that RLHF goes through has keys of its own
+(`SFTKeys`), which are a section there and the whole recipe elsewhere.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from heedful.recipe.settings import (
+    AnyRecipe,
     Count,
     NotNegative,
     Positive,
     Recipe,
     Section,
     Share,
+    StageKeys,
     Text,
     TrainingSettings,
 )
@@ -25,11 +28,16 @@ class SFTTraining(TrainingSettings):
     learning_rate: Positive = 2e-4
 
 
-class SFTRecipe(Recipe):
+class SFTKeys(StageKeys):
+    """What supervised fine-tuning is told."""
+
+    training: SFTTraining = SFTTraining()
+
+
+class SFTRecipe(SFTKeys, Recipe):
     """Supervised fine-tuning: imitate the responses."""
 
     stage: Literal["sft"] = "sft"
-    training: SFTTraining = SFTTraining()
     output: Text = "runs/sft"
 
 
@@ -78,12 +86,17 @@ class RewardTraining(TrainingSettings):
     learning_rate: Positive = 1e-4
 
 
-class RewardRecipe(Recipe):
+class RewardKeys(StageKeys):
+    """What the training of a reward model is told."""
+
+    objective: RewardObjective = RewardObjective()
+    training: RewardTraining = RewardTraining()
+
+
+class RewardRecipe(RewardKeys, Recipe):
     """A reward model: score responses as people prefer them."""
 
     stage: Literal["reward"] = "reward"
-    objective: RewardObjective = RewardObjective()
-    training: RewardTraining = RewardTraining()
     output: Text = "runs/reward"
 
 
@@ -215,21 +228,75 @@ class PPOTraining(TrainingSettings):
     eval_every: Count | None = 5
 
 
-class PPORecipe(Recipe):
-    """Reinforcement learning: answer so that a reward is high and the reference not far."""
+class PPOKeys(StageKeys):
+    """What PPO is told."""
 
-    stage: Literal["ppo"] = "ppo"
+    # What scores the answers; several are added up.
     reward: list[RewardSource] = []
     rollout: RolloutSettings = RolloutSettings()
     objective: PPOObjective = PPOObjective()
     watch: PPOGuardSettings = PPOGuardSettings()
     training: PPOTraining = PPOTraining()
+
+
+class PPORecipe(PPOKeys, Recipe):
+    """Reinforcement learning: answer so that a reward is high and the reference not far."""
+
+    stage: Literal["ppo"] = "ppo"
     output: Text = "runs/ppo"
 
 
-STAGES: dict[str, type[Recipe]] = {
+# Which keys say what prompts there are, and which are held out.
+_PROMPTS = ("train", "eval", "format", "limit", "eval_fraction", "bad_lines")
+
+
+class RLHFRecipe(AnyRecipe):
+    """SFT, a reward model and PPO, each over what the one before it made."""
+
+    stage: Literal["rlhf"] = "rlhf"
+    # None starts from the model as it is.
+    sft: SFTKeys | None
+    # None leaves the scoring to `ppo.reward`, which is added to the reward model's otherwise.
+    reward: RewardKeys | None
+    # Where its data names no file, it asks the prompts that the reward model learned from.
+    ppo: PPOKeys
+    # The folder of the runs: sft, reward and ppo.
+    output: Text = "runs/rlhf"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prompts_come_from_the_reward_stage(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        reward, ppo = values.get("reward"), values.get("ppo", {})
+        theirs = reward.get("data") if isinstance(reward, dict) else None
+        own = ppo.get("data", {}) if isinstance(ppo, dict) else None
+        if not isinstance(theirs, dict) or not isinstance(own, dict) or own.get("train") is not None:
+            return values
+        taken = {name: theirs[name] for name in _PROMPTS if name in theirs and own.get(name) is None}
+        return {**values, "ppo": {**ppo, "data": {**own, **taken}}}
+
+    @model_validator(mode="after")
+    def _has_a_reward(self) -> Self:
+        if self.reward is None and not self.ppo.reward:
+            raise ValueError("there is no reward to learn from: give it a reward section, or set ppo.reward")
+        return self
+
+    @model_validator(mode="after")
+    def _reward_stays_over_its_weights(self) -> Self:
+        full = self.ppo.training.method == "full"
+        if full and self.reward is not None and self.reward.training.method != "full":
+            raise ValueError(
+                "ppo.training.method full changes the weights that the reward model is an adapter over; "
+                "set reward.training.method to full as well, or PPO's to lora"
+            )
+        return self
+
+
+STAGES: dict[str, type[AnyRecipe]] = {
     "sft": SFTRecipe,
     "dpo": DPORecipe,
     "reward": RewardRecipe,
     "ppo": PPORecipe,
+    "rlhf": RLHFRecipe,
 }

@@ -256,7 +256,12 @@ def _write_results(job: Job, run: RunFolder, role: str, outcome: Outcome, second
     if training.method == "full" or job.recipe.export.merged:
         _write_whole(run.merged, lambda folder: save_merged(backbone, folder, role))
     run.update(
-        status="finished", error=None, seconds=seconds, steps=outcome.steps, evaluation=outcome.evaluation
+        status="finished",
+        error=None,
+        seconds=seconds,
+        steps=outcome.steps,
+        skipped=outcome.skipped,
+        evaluation=outcome.evaluation,
     )
     write_card(run)
 

@@ -40,7 +40,7 @@ def run(
     """
     if processes.count() > 1:
         raise RunError("PPO runs in one process.", mend="Start it without a launcher.")
-    _check(recipe, has_reward=reward is not None)
+    check(recipe, has_reward=reward is not None)
     prepared = prepare(recipe, given, reporter=reporter)
     backbone = prepared.backbone
     scored_by: list[Reward] = [] if reward is None else [reward]
@@ -80,7 +80,12 @@ def prepare(
     return job.prepare(recipe, KINDS, given, reporter or Reporter(), rendering=prompts)
 
 
-def _check(recipe: PPORecipe, *, has_reward: bool) -> None:
+def check(recipe: PPORecipe, *, has_reward: bool = False) -> None:
+    """Whether the recipe's keys go together; `has_reward` where a reward is in hand already.
+
+    Raises:
+        RecipeError: which do not.
+    """
     if not recipe.reward and not has_reward:
         mend = (
             "Name one: reward=[{model: runs/reward}], [{function: my_file.py:score}] or [{url: http://...}]."

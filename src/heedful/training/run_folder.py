@@ -109,7 +109,7 @@ def check(recipe: Recipe, *, resume: bool) -> None:
         raise RunError("this is a file, not a folder.", where=where, mend="Choose another output=FOLDER.")
     is_run = (path / "run.json").exists()
     if not resume:
-        if is_run and _never_began(RunFolder(path)):
+        if is_run and never_began(RunFolder(path)):
             return
         if is_run:
             mend = "Go on with it by --resume, or choose another output=FOLDER."
@@ -129,7 +129,7 @@ def check(recipe: Recipe, *, resume: bool) -> None:
             raise RunError(what, where=where, mend=mend)
 
 
-def _never_began(run: RunFolder) -> bool:
+def never_began(run: RunFolder) -> bool:
     """Whether an error ended the run before it had a checkpoint: nothing is lost by starting it again."""
     return run.info().get("status") != "running" and not any(run.checkpoints.glob("step-*"))
 
