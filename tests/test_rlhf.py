@@ -28,14 +28,19 @@ STAGES = ("sft", "reward", "ppo")
 REWARD = "def short(prompts, responses):\n    return [-len(text) for text in responses]\n"
 
 
+def furnish(folder: Path) -> None:
+    """A model, a file for each stage, and a reward."""
+    tiny.save(folder / "model")
+    formats.write(small.demonstrations(10), folder / "demos.jsonl")
+    formats.write(small.pairs(12), folder / "pairs.jsonl")
+    (folder / "my_rewards.py").write_text(REWARD)
+
+
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a model, a file for each stage, and a reward."""
+    """A working folder with all that is needed."""
     monkeypatch.chdir(tmp_path)
-    tiny.save(tmp_path / "model")
-    formats.write(small.demonstrations(10), "demos.jsonl")
-    formats.write(small.pairs(12), "pairs.jsonl")
-    Path("my_rewards.py").write_text(REWARD)
+    furnish(tmp_path)
     return tmp_path
 
 
@@ -236,31 +241,30 @@ def test_a_stage_that_is_made_anew_takes_what_was_built_on_it_out_of_use(work: P
     assert message.endswith("move away what is no longer wanted: out/reward, out/ppo.")
 
 
-@pytest.mark.parametrize(
-    ("file", "stage", "key"),
-    [
-        ("demos.jsonl", "sft", "data.train"),
-        ("pairs.jsonl", "reward", "data.train"),
-        ("held-out.jsonl", "reward", "data.eval"),
-        ("my_rewards.py", "ppo", "reward.1.function"),
-        ("model/model.safetensors", "sft", "model.name"),
-    ],
-)
-def test_what_has_changed_is_named(work: Path, file: str, stage: str, key: str) -> None:
+def test_what_has_changed_is_named(work: Path) -> None:
     formats.write(small.pairs(3, seed=1), "held-out.jsonl")
+    formats.write(small.pairs(5, seed=2), "other-pairs.jsonl")
+    formats.write(small.demonstrations(5), "other-demos.jsonl")
+    tiny.save(Path("other-model"), seed=1)
+    Path("other_rewards.py").write_text(REWARD.replace("-len", "len"))
     keys = ("reward.data.eval=held-out.jsonl", "ppo.reward=[{function: 'my_rewards.py:short'}]")
     go(*keys)
     kept = stamps("out")
-    if file.endswith(".jsonl"):
-        records: Any = small.demonstrations(5) if stage == "sft" else small.pairs(5, seed=2)
-        formats.write(records, file)
-    elif file.endswith(".py"):
-        Path(file).write_text(REWARD.replace("-len", "len"))
-    else:
-        tiny.save(Path("model"), seed=1)
-    message = refused(RunError, *keys)
-    assert f"out/{stage}: stage {stage}: what {key} names has changed since the run was started." in message
+    for file, other, stage, key in (
+        ("demos.jsonl", "other-demos.jsonl", "sft", "data.train"),
+        ("pairs.jsonl", "other-pairs.jsonl", "reward", "data.train"),
+        ("held-out.jsonl", "other-pairs.jsonl", "reward", "data.eval"),
+        ("my_rewards.py", "other_rewards.py", "ppo", "reward.1.function"),
+        ("model/model.safetensors", "other-model/model.safetensors", "sft", "model.name"),
+    ):
+        before = Path(file).read_bytes()
+        shutil.copy(other, file)
+        message = refused(RunError, *keys)
+        what = f"stage {stage}: what {key} names has changed since the run was started."
+        assert f"out/{stage}: {what}" in message
+        Path(file).write_bytes(before)
     assert stamps("out") == kept
+    assert go(*keys).count("nothing has changed") == len(STAGES)
 
 
 def test_a_run_that_does_not_say_what_it_was_made_from_is_not_trusted(work: Path) -> None:
@@ -275,13 +279,19 @@ def test_a_run_that_does_not_say_what_it_was_made_from_is_not_trusted(work: Path
 # ---- stopped half-way
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path_factory.mktemp("whole"))
+        furnish(Path())
+        go()
+        return adapters()
+
+
 @pytest.fixture
-def whole(work: Path) -> dict[str, bytes]:
-    """What an uninterrupted pipeline comes to, made in the folder the others will use."""
-    go()
-    found = adapters()
-    Path("out").rename("whole")
-    return found
+def whole(uninterrupted: dict[str, bytes], work: Path) -> dict[str, bytes]:
+    """What a pipeline in a folder like this one comes to, when nothing happens to it."""
+    return uninterrupted
 
 
 def at_call(number: int, of: Any, do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,6 +421,9 @@ def test_a_plan_says_what_each_stage_would_do_and_writes_nothing(work: Path, loa
         f"Stage {stage}: nothing has changed, out/{stage} would be reused." for stage in ("sft", "reward")
     ]
     assert "Plan (ppo)" in rlhf.describe(recipe())
+    shutil.rmtree("out/sft")
+    unsure = "out/reward would be reused, if the stages before it come out as they did."
+    assert unsure in rlhf.describe(recipe())
 
 
 # ---- from Python
