@@ -73,7 +73,7 @@ def test_evaluate_on_demonstrations_shows_behaviour_and_no_accuracy(tmp_path: Pa
 
 def test_evaluate_without_usable_records_says_so() -> None:
     backbone: Backbone = tiny.backbone("llama")
-    with pytest.raises(DataError, match="no pair and no demonstration"):
+    with pytest.raises(DataError, match="no preference and no demonstration"):
         evaluate(backbone, baseline=backbone, data=[], quiet=True)
     with pytest.raises(DataError, match="nothing to compare"):
         evaluate(backbone, data=heedful.read(data.path(HELD_OUT), limit=1), quiet=True)

@@ -1,4 +1,4 @@
-"""Comparing models on held-out rows: ask each one, and put the findings into a report.
+"""Judging models by held-out rows: ask each one, and put the findings into a report.
 
 Puts the floors below together: reading, asking and reporting each have their own room.
 """
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heedful import formats, machine
-from heedful.errors import DataError
+from heedful import formats, judging, machine
+from heedful.errors import DataError, ModelError
 from heedful.evaluation import ask
 from heedful.evaluation import preference_accuracy as accuracy
 from heedful.evaluation.behaviour import Answer, measure
 from heedful.evaluation.preference_accuracy import PairScores
 from heedful.models.backbone import Backbone
 from heedful.models.loading import load
+from heedful.models.rewards import is_reward
 from heedful.models.scoring import score
 from heedful.quarantine import Kept, Quarantined
-from heedful.records import Demonstration, Preference
+from heedful.records import Demonstration, Preference, Ranking, Rating, Record
 from heedful.render.chat import Renderer
 from heedful.render.rows import render
 from heedful.render.truncate import Limits
-from heedful.report import AccuracyRow, Curve, ReportData, SideBySide
-from heedful.report import render as render_report
+from heedful.report import AccuracyRow, Curve, ReportData, SideBySide, write
 from heedful.training.loop import Outcome
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import Reporter
@@ -35,9 +35,14 @@ from heedful.training.tracking import Reporter
 PER_TOKEN = "Finds the better answer likelier, per token"
 IMPLICIT = "Raises the better answer above the worse one, over the first model"
 SIDE_BY_SIDE = 12
+MAX_LENGTH = 1024
 MAX_NEW_TOKENS = 160
 
 Held = Sequence[Preference | Demonstration]
+
+# What a policy and what a reward model can be judged by.
+POLICY_JUDGES = (Preference, Demonstration)
+REWARD_JUDGES = (Preference, Ranking, Rating)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,7 @@ class Evaluation:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the findings as one self-contained HTML page."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_report(self.data), encoding="utf-8")
-        return target
+        return write(self.data, Path(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +76,44 @@ class Examined:
 def evaluate(
     model: Outcome | Backbone | str,
     *,
-    data: Held | str | os.PathLike[str],
+    data: Sequence[Record] | str | os.PathLike[str],
     baseline: Backbone | str | None = None,
-    max_length: int = 1024,
+    max_length: int | None = None,
     max_new_tokens: int = MAX_NEW_TOKENS,
     prompts: int = 48,
     quiet: bool = False,
 ) -> Evaluation:
-    """Compare a model with a baseline on held-out pairs or demonstrations.
+    """Compare a model with a baseline on held-out pairs or demonstrations, or judge a reward model.
+
+    A reward model is judged by itself, by held-out preferences, rankings and ratings; it answers nothing.
 
     Args:
-        model: a run, a loaded backbone, or whatever `heedful.load` takes.
+        model: a run, a loaded backbone, or whatever `heedful.load` takes; a reward run or its adapter folder.
         data: held-out records, or a file.
         baseline: what it is compared with, a backbone without its adapter; the model that a run started from
+            when absent.
+        max_length: of a prompt with one response, in tokens; 1024, or what a reward run was trained with,
             when absent.
         max_new_tokens: answers are cut there.
         prompts: how many prompts are answered.
 
     Raises:
-        DataError: no pair and no demonstration in the data.
-        ModelError: a model cannot be loaded.
+        DataError: nothing in the data that such a model can be judged by.
+        ModelError: a model cannot be loaded, or does not go with the other.
+        RewardError: the reward run is not finished, or has no adapter.
     """
     reporter = Reporter(quiet=quiet)
-    records = held_out(data)
-    reporter.say(f"Held-out records: {records.counts}")
     if isinstance(model, Outcome):
         model = str(model.run)
+    if isinstance(model, str) and is_reward(model):
+        if baseline is not None:
+            what = "a reward model is judged by itself, and there is nothing to compare it with."
+            raise ModelError(what, where=model, mend="Leave the baseline out.")
+        judges = held_out(data, REWARD_JUDGES)
+        reporter.say(f"Held-out records: {judges.counts}")
+        return Evaluation(judging.judge(model, judges, reporter, max_length=max_length))
+    records = held_out(data)
+    reporter.say(f"Held-out records: {records.counts}")
     if baseline is None:
         baseline = _origin(model)
     stages: dict[str, Examined] = {}
@@ -112,7 +126,7 @@ def evaluate(
             name,
             reporter,
             role=role,
-            max_length=max_length,
+            max_length=max_length or MAX_LENGTH,
             max_new_tokens=max_new_tokens,
             prompts=prompts,
         )
@@ -129,7 +143,7 @@ def examine(
     reporter: Reporter,
     *,
     role: str = "policy",
-    max_length: int = 1024,
+    max_length: int = MAX_LENGTH,
     max_new_tokens: int = MAX_NEW_TOKENS,
     prompts: int = 48,
 ) -> Examined:
@@ -157,18 +171,28 @@ def _origin(model: Backbone | str) -> str:
     raise DataError("there is nothing to compare with.", mend="Name a baseline.")
 
 
-def held_out(data: Held | str | os.PathLike[str]) -> Kept[Preference | Demonstration]:
-    """The records of `data` that a model can be judged by, and what was left out on the way."""
+def held_out(
+    data: Sequence[Record] | str | os.PathLike[str], kinds: tuple[type[Record], ...] = POLICY_JUDGES
+) -> Kept[Any]:
+    """The records of `data` that a model can be judged by, and what was left out on the way.
+
+    Args:
+        kinds: of record: `POLICY_JUDGES`, or `REWARD_JUDGES` for a reward model.
+
+    Raises:
+        DataError: none is of these kinds, or the file cannot be read.
+    """
     records: Any = formats.read(data) if isinstance(data, str | os.PathLike) else data
-    usable = [record for record in records if isinstance(record, Preference | Demonstration)]
+    wanted = " and no ".join(kind.__name__.lower() for kind in kinds)
     others = [
-        Quarantined(record.id, "other_kind", f"a {type(record).__name__.lower()} judges no answer", record)
+        Quarantined(record.id, "other_kind", f"a {type(record).__name__.lower()} is no {wanted}", record)
         for record in records
-        if not isinstance(record, Preference | Demonstration)
+        if not isinstance(record, kinds)
     ]
+    usable = [record for record in records if isinstance(record, kinds)]
     kept = Kept(usable, [*(records.quarantined if isinstance(records, Kept) else []), *others])
     if not usable:
-        raise DataError(f"there is no pair and no demonstration to evaluate on ({kept.counts}).")
+        raise DataError(f"there is no {wanted} to evaluate on ({kept.counts}).")
     return kept
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from heedful import judging
 from heedful import rlhf as _rlhf
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import FunctionReward, Reward
@@ -26,7 +27,6 @@ from heedful.recipe import (
 from heedful.records import Record
 from heedful.training import dpo as _dpo
 from heedful.training import ppo as _ppo
-from heedful.training import reward as _reward
 from heedful.training import sft as _sft
 from heedful.training.job import Given
 from heedful.training.loop import Outcome
@@ -99,7 +99,8 @@ def reward(
     quiet: bool = False,
     **settings: Any,
 ) -> Outcome:
-    """Train a reward model on preferences, rankings and ratings, or a mix of them.
+    """Train a reward model on preferences, rankings and ratings, or a mix of them, and judge it by held-out
+    ones: numbers in the outcome's `evaluation`, and a `report.html` in the run folder.
 
     Args:
         settings: as in `sft`, and the keys of `objective`: `margins`, `label_smoothing`, `centering`.
@@ -108,7 +109,8 @@ def reward(
     """
     recipe, given = _recipe("reward", model, data, held_out, output, settings)
     assert isinstance(recipe, RewardRecipe)
-    return _reward.run(recipe, given, resume=resume, reporter=Reporter(quiet=quiet))
+    outcome, _ = judging.train(recipe, given, resume=resume, reporter=Reporter(quiet=quiet))
+    return outcome
 
 
 def ppo(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from heedful.report import AccuracyRow, ReportData
-from tests.cli.command import Command, pairs
+from tests.cli.command import Command, pairs, quick
 
 
 @dataclass
@@ -67,6 +67,23 @@ def test_a_report_that_cannot_be_written_is_found_before_anything_is_computed(
         2,
         f"error: {tmp_path}: this is a folder. Name a file: --output report.html\n",
     )
+
+
+def test_a_reward_run_is_judged_by_itself(heedful: Command, model: Path, tmp_path: Path) -> None:
+    data, run, page = pairs(tmp_path / "pairs.jsonl"), tmp_path / "run", tmp_path / "page.html"
+    assert heedful("reward", *quick(model, data, run)).code == 0
+
+    result = heedful("evaluate", run, "--data", data, "--output", page)
+
+    assert result.code == 0
+    assert "Does it prefer what people prefer?" in result.out
+    assert "Is it as often right as it is sure?" in result.out
+    assert result.out.endswith(f"Report: {page}\n")
+    assert "Reliability" in page.read_text()
+
+    result = heedful("evaluate", run, "--data", data, "--baseline", model, "--output", page)
+    assert result.code == 2
+    assert result.err.endswith("Leave the baseline out.\n")
 
 
 def test_quickstart_takes_a_folder_that_is_free_and_says_where_the_report_is(

@@ -1,6 +1,4 @@
-"""`heedful sft`, `heedful dpo` and `heedful rlhf`: arguments become a recipe, and a dry run shows
-it and does nothing.
-"""
+"""The commands that train: arguments become a recipe, and a dry run shows it and does nothing."""
 
 from __future__ import annotations
 
@@ -96,9 +94,38 @@ def test_training_writes_a_run_and_says_how_to_try_it(heedful: Command, model: P
     assert f"heedful chat --model {tmp_path / 'run'}" in result.err
 
 
-def test_a_quiet_run_says_nothing(heedful: Command, model: Path, tmp_path: Path) -> None:
-    data = demonstrations(tmp_path / "demos.jsonl")
-    result = heedful("sft", "--quiet", *quick(model, data, tmp_path / "run"))
+def test_a_reward_run_judges_itself_and_says_how_good_it_is(
+    heedful: Command, model: Path, tmp_path: Path
+) -> None:
+    data = pairs(tmp_path / "pairs.jsonl", 12)
+    result = heedful("reward", *quick(model, data, tmp_path / "run", "data.eval_fraction=0.25"))
+    assert result.code == 0
+    for words in (
+        "longer wins",
+        "shorter wins",
+        "Calibration error (ECE)",
+        "Brier score",
+        "Best temperature",
+    ):
+        assert words in result.out
+    assert result.out.endswith(f"Report: {tmp_path / 'run' / 'report.html'}\n")
+    assert "<html" in (tmp_path / "run" / "report.html").read_text()
+    assert f"heedful evaluate {tmp_path / 'run'} --data FILE" in result.err
+    assert "heedful chat" not in result.err
+
+
+def test_a_reward_run_without_held_out_rows_shows_no_findings(
+    heedful: Command, model: Path, tmp_path: Path
+) -> None:
+    result = heedful("reward", *quick(model, pairs(tmp_path / "pairs.jsonl"), tmp_path / "run"))
+    assert (result.code, result.out) == (0, "")
+    assert not (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("stage", ["sft", "reward"])
+def test_a_quiet_run_says_nothing(stage: str, heedful: Command, model: Path, tmp_path: Path) -> None:
+    data = {"sft": demonstrations, "reward": pairs}[stage](tmp_path / "data.jsonl")
+    result = heedful(stage, "--quiet", *quick(model, data, tmp_path / "run", "data.eval_fraction=0.25"))
     assert (result.code, result.out, result.err) == (0, "", "")
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 import torch
 
 from heedful.errors import RunError
-from heedful.records import Demonstration
+from heedful.records import Demonstration, Ranking, Rating, assistant, user
 from heedful.training import checkpoint
 from heedful.training.job import Given
 from heedful.training.run_folder import RunFolder
@@ -47,6 +48,9 @@ KILLS = {"dpo": 4, "sft": 3, "full": 3, "reward": 2, "ppo": 4}
 PATIENCE_SECONDS = 60.0
 MOMENT_SECONDS = 0.03
 TIMES = ("seconds", "tokens_per_second")
+
+_CATS = (assistant("a cat"),), (assistant("two cats"),)
+RANKED = (Ranking((user("what is it?"),), _CATS, (1, 2)), Rating((user("what is it?"),), _CATS[0], 4.5))
 
 
 def start(name: str, folder: Path, die: tuple[str, int] | None = None) -> BaseProcess:
@@ -260,6 +264,39 @@ class TestChanges:
     def test_another_recipe(self, started: Path) -> None:
         said = self.resume(started, self.given(), learning_rate=0.5)
         assert "started with training.learning_rate = 0.001, and now it is 0.5" in said
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"probability": 0.7},
+            {"margin": 0.5},
+            {"ranks": (2, 1)},
+            {"score": 1.5},
+        ],
+    )
+    def test_another_label(self, changed: dict[str, Any], tmp_path: Path) -> None:
+        """A reward model learns from more than tokens."""
+        records: list[Any] = [*small.pairs(4), *RANKED]
+        small.train("reward", tmp_path / "run", given=Given(records, None, tiny.backbone()))
+        at = next(i for i, record in enumerate(records) if hasattr(record, next(iter(changed))))
+        records[at] = replace(records[at], **changed)
+        with pytest.raises(RunError, match=r"what data\.train names has changed"):
+            small.train("reward", tmp_path / "run", given=Given(records, None, tiny.backbone()), resume=True)
+
+    def test_a_label_that_is_not_learned_from_may_change(self, tmp_path: Path) -> None:
+        records = small.pairs(4)
+        small.train("dpo", tmp_path / "run", given=Given(records, None, tiny.backbone()))
+        records[0] = replace(records[0], margin=0.5, probability=0.9)
+        given = Given(records, None, tiny.backbone())
+        assert small.train("dpo", tmp_path / "run", given=given, resume=True).steps == 1
+
+    def test_fingerprints_of_rows_without_labels_stay_as_they_were(self, tmp_path: Path) -> None:
+        given = Given(small.pairs(4), None, tiny.backbone())
+        runs = [
+            RunFolder(small.train(stage, tmp_path / stage, given=given).run) for stage in ("dpo", "reward")
+        ]
+        dpo, reward = (run.info()["fingerprints"]["data.train"] for run in runs)
+        assert dpo == reward
 
     def test_a_refused_resumption_spoils_nothing(self, started: Path) -> None:
         before = result(started), log(started)

@@ -156,6 +156,18 @@ def test_dropout_of_its_adapter_is_off_while_others_train() -> None:
     assert reward.backbone.model.training
 
 
+@pytest.mark.parametrize("learn", [True, False])
+def test_a_loaded_adapter_drops_out_only_where_it_learns(learn: bool, base: str, tmp_path: Path) -> None:
+    folder = file_reward(rewarding(loaded(base), dropout=0.5), tmp_path / "reward")
+    backbone = loaded(base)
+    backbone.load_lora("reward", folder, learn=learn)
+    backbone.add_head("reward", seed=0)
+    backbone.model.train()
+    role, (packed,) = backbone.role("reward"), pack([Row("a", [5, 6, 7], ([9, 10], [12, 13]))], 1000)
+    with torch.no_grad():
+        assert torch.equal(role(packed), role(packed)) is not learn
+
+
 def test_cut_conversations_are_counted() -> None:
     backbone = rewarding(tiny.backbone())
     reward = BackboneReward(backbone, Renderer(backbone.tokenizer), Limits(max_length=20))

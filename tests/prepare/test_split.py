@@ -7,7 +7,7 @@ import random
 import pytest
 
 from heedful.prepare.split import split_by_prompt
-from heedful.records import Demonstration, Message, Preference, assistant, user
+from heedful.records import Demonstration, Message, Preference, Ranking, Rating, assistant, user
 
 
 def pair(prompt: str, answer: int = 0, system: str | None = None) -> Preference:
@@ -87,7 +87,15 @@ def test_rows_added_later_move_few_of_the_others() -> None:
     assert len(stayed) >= 8
 
 
-def test_demonstrations_split_too() -> None:
-    records = [Demonstration((user(str(n)),), (assistant("a"),)) for n in range(10)]
-    train, held_out = split_by_prompt(records, 0.3)
+def test_whatever_has_a_prompt_splits_too() -> None:
+    answers = (assistant("a"),), (assistant("b"),)
+    demonstrations = [Demonstration((user(str(n)),), answers[0]) for n in range(10)]
+    train, held_out = split_by_prompt(demonstrations, 0.3)
     assert (len(train), len(held_out)) == (7, 3)
+    mix = [
+        *(Ranking((user(str(n)),), answers, (1, 2)) for n in range(10)),
+        *(Rating((user(str(n)),), answers[0], 4.0) for n in range(10)),
+    ]
+    ranked, judges = split_by_prompt(mix, 0.3)
+    assert {record.prompt for record in judges} == {record.prompt for record in held_out}
+    assert (len(ranked), len(judges)) == (14, 6)

@@ -25,30 +25,32 @@ def quickstart(
 
     folder = whole.free_folder(output)
     findings = whole.run(folder, Reporter())
-    _show(findings.data)
+    show(findings.data)
     typer.echo(f"\nReport: {folder / 'report.html'}\nTry it: heedful chat --model {folder / 'dpo'}")
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run, or whatever --model takes elsewhere.")],
-    data: Annotated[str, typer.Option(metavar="FILE", help="Held-out preferences or demonstrations.")],
+    data: Annotated[str, typer.Option(metavar="FILE", help="Held-out records to judge by.")],
     baseline: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What it is compared with; for a run, its own base.")
+        str | None,
+        typer.Option(metavar="NAME", help="What a policy is compared with; for a run, its own base."),
     ] = None,
     output: Annotated[Path, typer.Option(metavar="HTML", help="The report.")] = REPORT,
 ) -> None:
-    """Compare a model with a baseline on held-out data, and write a report."""
+    """Compare a model with a baseline on held-out data, or judge a reward model by it; write a report."""
     if output.is_dir():
         raise RunError("this is a folder.", where=str(output), mend="Name a file: --output report.html")
 
     from heedful.pipeline import evaluate as compare
 
     findings = compare(model, baseline=baseline, data=data)
-    _show(findings.data)
+    show(findings.data)
     typer.echo(f"\nReport: {findings.save(output)}")
 
 
-def _show(data: ReportData) -> None:
+def show(data: ReportData) -> None:
+    """Print the findings on stdout."""
     from rich.console import Console
 
     from heedful.report import summary

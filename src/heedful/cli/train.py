@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heedful.cli.evaluate import show
 from heedful.errors import RecipeError
 
 if TYPE_CHECKING:
-    from heedful.recipe import Recipe
+    from heedful.recipe import Recipe, RewardRecipe
     from heedful.training.loop import Outcome
     from heedful.training.tracking import Reporter
 
@@ -170,10 +171,27 @@ def _stage(recipe: Recipe) -> Any:
 
 
 def _train(recipe: Recipe, *, resume: bool, reporter: Reporter) -> None:
+    from heedful.recipe import RewardRecipe
+
+    if isinstance(recipe, RewardRecipe):
+        _train_reward(recipe, resume=resume, reporter=reporter)
+        return
     outcome = _stage(recipe).run(recipe, resume=resume, reporter=reporter)
     _say_numbers("Held out", outcome, reporter)
-    if recipe.stage != "reward":
-        reporter.say(f"Try it: heedful chat --model {outcome.run}")
+    reporter.say(f"Try it: heedful chat --model {outcome.run}")
+
+
+def _train_reward(recipe: RewardRecipe, *, resume: bool, reporter: Reporter) -> None:
+    """Train, judge by the held-out rows, and show what was found."""
+    from heedful import judging
+    from heedful.training import processes
+    from heedful.training.run_folder import RunFolder
+
+    outcome, findings = judging.train(recipe, resume=resume, reporter=reporter)
+    if findings is not None and not reporter.quiet and processes.is_main():
+        show(findings)
+        typer.echo(f"\nReport: {RunFolder(outcome.run).report}")
+    reporter.say(f"Judge it by other data: heedful evaluate {outcome.run} --data FILE")
 
 
 def _say_numbers(title: str, outcome: Outcome, reporter: Reporter) -> None:

@@ -136,11 +136,15 @@ class Backbone:
     def load_lora(self, role: str, folder: Path, *, learn: bool = False) -> None:
         """Give a role the adapter that is filed in `folder`; `learn` trains it further.
 
+        What does not learn drops nothing out, even while others train beside it.
+
         Raises:
             ModelError: there is none, or it belongs to another model.
         """
         config, tensors = adapters.read(folder)
         config.task_type, config.modules_to_save, config.inference_mode = "CAUSAL_LM", None, False
+        if not learn:
+            config.lora_dropout = 0.0
         own = {name: tensor for name, tensor in tensors.items() if "lora_" in name}
         self._add_adapter(role, config, seed=0)
         assert self.peft is not None

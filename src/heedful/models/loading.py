@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 from heedful.errors import ModelError
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import Source, resolve
+from heedful.models.export import REWARD_FILE
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -39,6 +40,7 @@ def load(
     compute = choose_dtype(dtype, place)
     source = resolve(name)
     folded = [*source.folded, *([source.adapter] if source.adapter else [])]
+    _require_language_model(source.folder, *folded)
     if adapter is not None:
         added = resolve(adapter)
         if added.adapter is None:
@@ -50,6 +52,7 @@ def load(
         chain, own = [*added.folded, added.adapter], [path.resolve() for path in folded]
         shared = len(own) if [path.resolve() for path in chain[: len(own)]] == own else 0
         folded += chain[shared:]
+        _require_language_model(*folded)
     model, tokenizer = _load(source, torch.float32 if full else compute)
     backbone = Backbone(model.to(place), tokenizer, name=name, base=source.pretrained, compute_dtype=compute)
     for folder in folded:
@@ -96,6 +99,14 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
         has = capabilities()
         return any(bool(has.get(feature)) for feature in ("avx512_bf16", "amx_bf16", "bf16"))
     return False
+
+
+def _require_language_model(*folders: Path) -> None:
+    """Refuse what scores answers and writes none: `transformers` would make up what it lacks."""
+    for folder in folders:
+        if (folder / REWARD_FILE).is_file():
+            mend = "Judge it by heedful evaluate, or let heedful ppo learn from it."
+            raise ModelError("this is a reward model, and no language model.", where=str(folder), mend=mend)
 
 
 def _load(source: Source, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ Knows only `ReportData`; how its numbers were measured is the business of `heedf
 """
 
 from heedful.report.data import AccuracyRow, Curve, Mistake, ReportData, RewardFindings, SideBySide
-from heedful.report.html import render
+from heedful.report.html import render, write
 from heedful.report.reward import reward_report
 from heedful.report.terminal import summary
 
@@ -18,4 +18,5 @@ __all__ = [
     "render",
     "reward_report",
     "summary",
+    "write",
 ]

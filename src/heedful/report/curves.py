@@ -27,7 +27,29 @@ _DPO = (
         {"training": ("train", "rewards/accuracy"), "held out": ("eval", "rewards/accuracy")},
     ),
 )
-_PLOTS = {"sft": _SFT, "dpo": _DPO}
+_REWARD = (
+    (
+        "Reward model: loss",
+        "per pair, ranking or rating",
+        {"training": ("train", "loss"), "held out": ("eval", "loss")},
+    ),
+    (
+        "Reward model: pairs told apart",
+        "share of pairs",
+        {"training": ("train", "accuracy"), "held out": ("eval", "accuracy")},
+    ),
+    (
+        "Reward model: chosen above rejected",
+        "difference of scores",
+        {"training": ("train", "scores/margin"), "held out": ("eval", "scores/margin")},
+    ),
+    (
+        "Reward model: distance from the rating",
+        "in the rating's unit",
+        {"training": ("train", "error"), "held out": ("eval", "error")},
+    ),
+)
+_PLOTS = {"sft": _SFT, "dpo": _DPO, "reward": _REWARD}
 
 
 def training_curves(stage: str, metrics: Sequence[Mapping[str, Any]]) -> list[Curve]:

@@ -24,7 +24,7 @@ _REWARD_COLOUR = 2
 
 
 def render(data: ReportData) -> str:
-    """The whole page. Write it with `encoding="utf-8"`."""
+    """The whole page; `write` writes it."""
     accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
     drawings = [(curve, plots.draw(curve, data.stages, f"plot{i}")) for i, curve in enumerate(data.curves)]
     reward = reward_view(data.reward) if data.reward else None
@@ -49,6 +49,13 @@ def render(data: ReportData) -> str:
             more_answers=data.side_by_side[OPEN_ANSWERS:],
         )
     )
+
+
+def write(data: ReportData, path: Path) -> Path:
+    """Write the page, with the folders it needs; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(data), encoding="utf-8")
+    return path
 
 
 def _reliability(findings: RewardFindings) -> tuple[plots.Drawing, Markup]:

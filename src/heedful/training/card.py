@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from heedful.models.export import REWARD_FILE
 from heedful.training.run_folder import RunFolder
 
 _TEMPLATE = """# {title}
@@ -29,10 +30,40 @@ Trained with [Heedful](https://pypi.org/project/heedful/) {version} by {stage}{o
 
 ## Loading it
 
+{loading}"""
+
+_REWARD = """It gives a response one score, higher for what people prefer, and loads as a sequence \
+classifier with one label{parts}. The score is read at the last token, the one that ends the turn. From it \
+the `mean` in `{record}` is to be subtracted, so that 0 is what the better responses scored in training.
+
 ```python
-{loading}
+import json
+from pathlib import Path
+
+import torch
+{imports}
+
+folder = Path("{folder}")
+tokenizer = AutoTokenizer.from_pretrained(folder)
+{model}
+mean = json.loads((folder / "{record}").read_text())["mean"]
+
+{text}
+tokens = tokenizer(text, add_special_tokens={special}, return_tensors="pt")
+with torch.no_grad():
+    score = float(model.eval()(input_ids=tokens["input_ids"]).logits[0, 0]) - mean
 ```
 """
+
+# A conversation as text, by the template that the run's own rows were rendered with.
+_CHAT = """messages = [
+    {"role": "user", "content": "Name one prime number."},
+    {"role": "assistant", "content": "Two."},
+]
+text = tokenizer.apply_chat_template(messages, tokenize=False).rstrip()"""
+_RAW = 'text = "One prime number is" + " two." + tokenizer.eos_token'
+
+_METHODS = {"reward": "reward modelling"}
 
 
 def write_card(run: RunFolder) -> None:
@@ -47,7 +78,7 @@ def write_card(run: RunFolder) -> None:
     text = _TEMPLATE.format(
         title=run.path.name,
         version=info["versions"]["heedful"],
-        stage=info["stage"].upper(),
+        stage=_METHODS.get(info["stage"], info["stage"].upper()),
         objective=objective,
         base=info["model"]["base"],
         lineage=", ".join(f"`{folder}`" for folder in info["model"]["lineage"]) or "nothing",
@@ -60,24 +91,61 @@ def write_card(run: RunFolder) -> None:
         fingerprint=info["model"]["fingerprint"],
         data=info["data_fingerprint"],
         evaluation=f"| | |\n| --- | --- |\n{rows}" if rows else "No rows were held out.",
-        loading=_loading(run, info),
+        loading=_reward_loading(run, info) if info["stage"] == "reward" else _policy_loading(run, info),
     )
     (run.path / "model_card.md").write_text(text, encoding="utf-8")
 
 
-def _loading(run: RunFolder, info: dict[str, Any]) -> str:
-    if not run.adapter.exists():
-        return (
-            "from transformers import AutoModelForCausalLM\n\n"
-            f'model = AutoModelForCausalLM.from_pretrained("{run.merged}")'
-        )
-    lines = [
-        "from peft import PeftModel",
-        "from transformers import AutoModelForCausalLM",
-        "",
-        f'model = AutoModelForCausalLM.from_pretrained("{info["model"]["base"]}")',
-    ]
-    for folder in info["model"]["lineage"]:
-        lines.append(f'model = PeftModel.from_pretrained(model, "{folder}").merge_and_unload()')
-    lines.append(f'model = PeftModel.from_pretrained(model, "{run.adapter}")')
-    return "\n".join(lines)
+def _policy_loading(run: RunFolder, info: dict[str, Any]) -> str:
+    if run.adapter.exists():
+        lines = [
+            "from peft import PeftModel",
+            "from transformers import AutoModelForCausalLM",
+            "",
+            f'model = AutoModelForCausalLM.from_pretrained("{info["model"]["base"]}")',
+        ]
+        for folder in info["model"]["lineage"]:
+            lines.append(f'model = PeftModel.from_pretrained(model, "{folder}").merge_and_unload()')
+        lines.append(f'model = PeftModel.from_pretrained(model, "{run.adapter}")')
+    else:
+        lines = [
+            "from transformers import AutoModelForCausalLM",
+            "",
+            f'model = AutoModelForCausalLM.from_pretrained("{run.merged}")',
+        ]
+    return "\n".join(["```python", *lines, "```", ""])
+
+
+def _reward_loading(run: RunFolder, info: dict[str, Any]) -> str:
+    auto, dtype = "AutoModelForSequenceClassification", f'dtype="{info["compute_dtype"]}"'
+    imports = [f"from transformers import {auto}, AutoTokenizer"]
+    if run.adapter.exists():
+        parts = ": an adapter, which is LoRA with the head `score`, over its base"
+        if run.merged.exists():
+            parts += f" (or, with no base to load, the folder `{run.merged}`)"
+        folders = info["model"]["lineage"]
+        imports.insert(0, f"from peft import {'PeftConfig, ' if folders else ''}PeftModel")
+        lines = [
+            f'base = "{info["model"]["base"]}"',
+            f"model = {auto}.from_pretrained(base, num_labels=1, {dtype})",
+            "model.config.pad_token_id = None  # what pads may also end a turn, and nothing is padded here",
+        ]
+        for folder in folders:
+            lines += [
+                f'below = PeftConfig.from_pretrained("{folder}")',
+                "below.task_type = None  # it was trained on a language model",
+                f'model = PeftModel.from_pretrained(model, "{folder}", config=below).merge_and_unload()',
+            ]
+        lines.append("model = PeftModel.from_pretrained(model, folder)")
+    else:
+        parts, lines = "", [f"model = {auto}.from_pretrained(folder, {dtype})"]
+    return _REWARD.format(
+        parts=parts,
+        imports="\n".join(imports),
+        folder=run.adapter if run.adapter.exists() else run.merged,
+        model="\n".join(lines),
+        record=REWARD_FILE,
+        text=_RAW if info["template"] == "raw" else _CHAT,
+        # A chat template writes the token that begins a text itself.
+        special=info["template"] != "chat",
+    )

@@ -23,7 +23,7 @@ from heedful.models.loading import load
 from heedful.prepare.split import split_by_prompt
 from heedful.quarantine import Kept, Quarantined, write_quarantine
 from heedful.recipe import DataSettings, Recipe
-from heedful.records import Record
+from heedful.records import Preference, Ranking, Rating, Record
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, Rows, render
 from heedful.render.truncate import Limits
@@ -201,10 +201,11 @@ def train(
 def _describe(job: Job, run: RunFolder, *, resume: bool) -> None:
     """Write down what the run starts from; a resumed run must start from the same."""
     backbone = job.backbone
+    labels = job.recipe.stage == "reward"
     fingerprints = {
         "model.name": backbone.fingerprint(),
-        "data.train": _learned(job.train),
-        "data.eval": _learned(job.held_out),
+        "data.train": _learned(job.train, labels=labels),
+        "data.eval": _learned(job.held_out, labels=labels),
     }
     if resume:
         run_folder.check_same(run, fingerprints)
@@ -215,6 +216,7 @@ def _describe(job: Job, run: RunFolder, *, resume: bool) -> None:
             "lineage": backbone.lineage,
             "fingerprint": fingerprints["model.name"],
         },
+        template=job.renderer.template,
         compute_dtype=str(backbone.compute_dtype).removeprefix("torch."),
         counts=job.counts(),
         data_fingerprint=fingerprints["data.train"],
@@ -222,10 +224,25 @@ def _describe(job: Job, run: RunFolder, *, resume: bool) -> None:
     )
 
 
-def _learned(rows: Rows) -> str:
-    """A hash of all that is learned from: every token, and what each row weighs."""
-    weights = ",".join(f"{row.weight!r}" for row in rows)
-    return hashlib.blake2b(f"{rows_fingerprint(rows)} {weights}".encode(), digest_size=16).hexdigest()
+def _learned(rows: Rows, *, labels: bool) -> str:
+    """A hash of all that is learned from: every token, what each row weighs, and for a stage that learns from
+    `labels` what its record says of the responses.
+    """
+    parts = [rows_fingerprint(rows), ",".join(f"{row.weight!r}" for row in rows)]
+    told = [_label(row.record) for row in rows] if labels else []
+    if any(told):
+        parts.append(";".join(told))
+    return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _label(record: Record | None) -> str:
+    """What a record says beside which response is the better one; empty where it says no more than that."""
+    if isinstance(record, Preference):
+        said = {"margin": record.margin, "probability": record.probability}
+        return ",".join(f"{name}={value!r}" for name, value in said.items() if value is not None)
+    if isinstance(record, Ranking):
+        return repr(record.ranks)
+    return repr(record.score) if isinstance(record, Rating) else ""
 
 
 def make_trainable(backbone: Backbone, recipe: Recipe, role: str) -> None:

@@ -98,7 +98,17 @@ def run(
     Raises:
         HeedfulError: whatever a user can mend; see `heedful.errors`.
     """
-    prepared = prepare(recipe, given, reporter=reporter)
+    return fit(prepare(recipe, given, reporter=reporter), resume=resume)
+
+
+def fit(prepared: job.Job, *, resume: bool = False) -> Outcome:
+    """Train what `prepare` has loaded, whose backbone then plays the role `reward`.
+
+    Raises:
+        HeedfulError: as `run`.
+    """
+    recipe = prepared.recipe
+    assert isinstance(recipe, RewardRecipe)
     held_out = RewardStage(prepared.held_out, recipe.objective) if prepared.held_out else None
     return job.train(
         prepared,

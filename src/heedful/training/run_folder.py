@@ -1,7 +1,8 @@
 """The run folder: self-describing, never overwritten, and the same run when resumed.
 
 Holds `recipe.yaml` (as resolved), `run.json` (versions, seeds, fingerprints, counts, lineage),
-`metrics.jsonl`, `checkpoints/`, and at the end `adapter/` or `merged/` and `model_card.md`.
+`metrics.jsonl`, `checkpoints/`, and at the end `adapter/` or `merged/` and `model_card.md`; of a reward model
+that was judged also `report.html`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ class RunFolder:
     @property
     def merged(self) -> Path:
         return self.path / "merged"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
 
     def info(self) -> dict[str, Any]:
         """What `run.json` says."""

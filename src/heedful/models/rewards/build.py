@@ -1,4 +1,4 @@
-"""From a recipe's reward sources to a reward.
+"""From a recipe's reward sources to a reward, and from a folder to a reward model by itself.
 
 Decides which kind each is, and whether a reward model of Heedful's can share the policy's weights.
 """
@@ -51,6 +51,45 @@ def build(
     return WeightedSum(parts)
 
 
+def is_reward(name: str) -> bool:
+    """Whether a reward model of Heedful's is what `name` means: a run of that stage, or a folder it wrote."""
+    folder = Path(name).expanduser()
+    return _run(folder).get("stage") == "reward" or (folder / RECORD).is_file()
+
+
+def load_reward(name: str, *, max_length: int | None = None) -> BackboneReward:
+    """A reward model of Heedful's by itself; it renders and cuts texts as it did in training.
+
+    Args:
+        name: a run of the reward stage, or an adapter folder of one.
+        max_length: of a prompt with one response, in tokens; that of the run when absent.
+
+    Raises:
+        RewardError: it is none, is not finished, or left merged weights only.
+        ModelError: the model cannot be loaded.
+    """
+    folder = Path(name).expanduser()
+    adapted = any((place / "adapter_config.json").is_file() for place in (folder, folder / "adapter"))
+    if not adapted and any((place / "config.json").is_file() for place in (folder, folder / "merged")):
+        what = "there are merged weights only, and judging takes the adapter."
+        mend = "Name the run that has it, or train with training.method=lora."
+        raise RewardError(what, where=f"reward {name}", mend=mend)
+    adapter = _adapter(name)
+    if adapter is None:
+        mend = "Name a run of the reward stage, or its adapter folder."
+        raise RewardError("this is no reward model of Heedful's.", where=f"reward {name}", mend=mend)
+    recipe = _run(adapter.parent).get("recipe", {})
+    own = _over_its_base(adapter, dtype="auto", device="auto")
+    longest = max_length or recipe.get("data.max_length", Limits().max_length)
+    limits = Limits(
+        min(longest, own.context_length or longest),
+        recipe.get("data.max_prompt_length"),
+        recipe.get("data.truncation", "keep_end"),
+    )
+    renderer = Renderer(own.tokenizer, recipe.get("data.template", "auto"))
+    return BackboneReward(own, renderer, limits, name=name)
+
+
 def _one(source: RewardSource, backbone: Backbone, renderer: Renderer, limits: Limits) -> Reward:
     if source.function is not None:
         return FunctionReward(source.function)
@@ -83,9 +122,12 @@ def _adapter(name: str) -> Path | None:
         if stage != "reward":
             mend = "Name a run of the reward stage."
             raise RewardError(f"this is a run of the stage {stage}.", where=where, mend=mend)
+        merged = folder / "merged"
         folder = folder / "adapter"
         if not (folder / "adapter_config.json").is_file():
-            raise RewardError("this run has no finished adapter.", where=where, mend="Resume the run first.")
+            only_merged = (merged / "config.json").is_file()
+            mend = f"Name its merged weights: {merged}" if only_merged else "Resume the run first."
+            raise RewardError("this run has no finished adapter.", where=where, mend=mend)
     if not (folder / "adapter_config.json").is_file():
         return None
     if not (folder / RECORD).is_file():
@@ -103,14 +145,20 @@ def _heedful(
     if free and _same_weights(adapter, backbone) and _same_template(adapter, template, renderer):
         load_onto(backbone, adapter)
         return BackboneReward(backbone, renderer, limits, name=name)
-    source = resolve(str(adapter))
-    below = str(source.folded[-1]) if source.folded else source.pretrained
     dtype = str(backbone.compute_dtype).removeprefix("torch.")
-    own = load(below, dtype=dtype, device=str(backbone.device))
-    load_onto(own, adapter)
+    own = _over_its_base(adapter, dtype=dtype, device=str(backbone.device))
     # Limits count tokens, and its tokens are others.
     own_limits = Limits(max_length=own.context_length or limits.max_length)
     return BackboneReward(own, Renderer(own.tokenizer, template), own_limits, name=name)
+
+
+def _over_its_base(adapter: Path, *, dtype: str, device: str) -> Backbone:
+    """A backbone of its own for a reward model's adapter."""
+    source = resolve(str(adapter))
+    below = str(source.folded[-1]) if source.folded else source.pretrained
+    own = load(below, dtype=dtype, device=device)
+    load_onto(own, adapter)
+    return own
 
 
 def _same_weights(adapter: Path, backbone: Backbone) -> bool:
