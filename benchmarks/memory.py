@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,7 @@ def records(data: Path, tokenizer: Any) -> list[Any]:
     width, found = PROMPT + 2 * RESPONSE, []
     for start in range(0, ROWS * 4 * width, width):
         cuts = (0, PROMPT, PROMPT + RESPONSE, width)
-        prompt, chosen, rejected = (
-            tokenizer.decode(ids[start + a : start + b]) for a, b in zip(cuts, cuts[1:], strict=False)
-        )
+        prompt, chosen, rejected = (tokenizer.decode(ids[start + a : start + b]) for a, b in pairwise(cuts))
         found.append(
             Preference((user(prompt),), (assistant(chosen),), (assistant(rejected),), id=f"row-{start}")
         )

@@ -160,5 +160,6 @@ def _answers(
 
 
 def _messages(row: Row) -> Messages:
-    assert row.record is not None and not isinstance(row.record, Judgement)
+    assert row.record is not None
+    assert not isinstance(row.record, Judgement)
     return row.record.prompt
