@@ -124,7 +124,7 @@ class RewardSource(Section):
     # Whose score it is, where a classifier has several labels.
     label: Text | None = None
     # Headers of a request; ${NAME} stands for an environment variable, so that secrets stay out of recipes.
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = {}  # noqa: RUF012  pydantic copies it
     # Seconds to wait for an answer.
     timeout: Positive = 30.0
     # Further attempts after a lost connection, a time-out or a server's error.
@@ -232,7 +232,7 @@ class PPOKeys(StageKeys):
     """What PPO is told."""
 
     # What scores the answers; several are added up.
-    reward: list[RewardSource] = Field(default_factory=list)
+    reward: list[RewardSource] = []  # noqa: RUF012  pydantic copies it
     rollout: RolloutSettings = RolloutSettings()
     objective: PPOObjective = PPOObjective()
     watch: PPOGuardSettings = PPOGuardSettings()
