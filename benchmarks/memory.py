@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.__main__ import DEFAULT_DATA, ROOT, say
+from benchmarks.__main__ import DEFAULT_DATA, ROOT, say, write
 from benchmarks.measure import peak_bytes
 
 GB = 1e9
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--only", help="one run, in this process; prints its figures as JSON")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "memory")
+    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(arguments)
     if options.only:
         print(json.dumps(run(options.only, options.model, options.data)))
@@ -144,13 +144,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report = {
         "date": datetime.date.today().isoformat(),
         "machine": machine.describe(),
+        "precision": "fp32",
         "settings": {**COMMON, "prompt_tokens": PROMPT, "response_tokens": RESPONSE, "model": options.model},
         "peaks": found,
     }
-    options.results.mkdir(parents=True, exist_ok=True)
-    path = options.results / f"{report['date']}-{machine.slug(report['machine'])}.json"
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    say(f"written: {path}")
+    say(f"written: {write(report, options.results / 'memory')}")
 
 
 if __name__ == "__main__":

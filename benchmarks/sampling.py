@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.__main__ import DEFAULT_DATA, ROOT, model_folder, say
+from benchmarks.__main__ import DEFAULT_DATA, ROOT, model_folder, say, write
 
 NOWHERE = frozenset({-1})
 
@@ -108,11 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
         "tokens_per_second": speeds,
     }
-    folder_of_results = options.results / "sampling"
-    folder_of_results.mkdir(parents=True, exist_ok=True)
-    path = folder_of_results / f"{report['date']}-{machine.slug(here)}-{precision}.json"
-    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    say(f"written: {path}")
+    say(f"written: {write(report, options.results / 'sampling')}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ class DPOStage:
     """
 
     role = "policy"
-    unit = "pairs"
 
     def __init__(self, rows: Rows, reference: Tensor, objective: DPOObjective) -> None:
         self.rows = rows

@@ -32,7 +32,7 @@ from heedful.training.card import write_card
 from heedful.training.loop import Loop, Outcome
 from heedful.training.reference import rows_fingerprint
 from heedful.training.run_folder import RunFolder
-from heedful.training.stage import Stage
+from heedful.training.stage import Task
 from heedful.training.tracking import Reporter, require
 
 
@@ -152,7 +152,7 @@ def prepare(
 
 def train(
     job: Job,
-    stages: Callable[[], tuple[Stage, Stage | None]],
+    stages: Callable[[], tuple[Task, Task | None]],
     *,
     resume: bool,
     finish: Callable[[], None] = lambda: None,

@@ -49,18 +49,9 @@ class Prompts:
     """What PPO learns from: prompts, answered anew in every iteration."""
 
     role = "policy"
-    unit = "prompts"
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-
-    def weight(self, index: int) -> float:
-        return self.rows[index].weight
-
-    def loss(
-        self, outputs: Tensor, packed: Any, members: Sequence[int], /
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        raise NotImplementedError("PPO's loss is of a rollout, not of a prompt")
 
 
 class PPOLoop(Loop):

@@ -29,7 +29,6 @@ class RewardStage:
     """Rows of one, two or more responses, each with the record that says which is better."""
 
     role = "reward"
-    unit = "pairs, rankings and ratings"
 
     def __init__(self, rows: Rows, objective: RewardObjective) -> None:
         self.rows = rows

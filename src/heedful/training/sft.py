@@ -18,7 +18,6 @@ from heedful.training.tracking import Reporter
 
 class SFTStage:
     role = "policy"
-    unit = "tokens"
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows

@@ -15,18 +15,20 @@ from heedful.render.packing import Packed
 from heedful.render.rows import Rows
 
 
-class Stage(Protocol):
-    """One data set with its objective.
+class Task(Protocol):
+    """One data set, and who learns from it.
 
     Attributes:
         rows: what is learned from.
         role: the backbone's role that learns.
-        unit: what losses are averaged over, in the plural: `tokens` or `pairs`.
     """
 
     rows: Rows
     role: str
-    unit: str
+
+
+class Stage(Task, Protocol):
+    """A task whose rows have a loss of their own; PPO's prompts have none until they are answered."""
 
     def weight(self, index: int) -> float:
         """What row `index` counts in the average of an optimiser step."""
