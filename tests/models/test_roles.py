@@ -193,3 +193,30 @@ def test_a_scalar_head_starts_at_nothing_or_as_a_reward_model_does() -> None:
     assert float(head(hidden).detach().std()) == pytest.approx((400 / 401) ** 0.5, rel=0.1)
     head.offset.fill_(2.0)
     assert float(head(hidden).detach().mean()) == pytest.approx(-2.0, abs=0.15)
+
+
+def test_a_merged_adapter_computes_the_same_and_leaves_the_weights_as_they_were() -> None:
+    backbone = tiny.backbone()
+    backbone.train_lora("policy", rank=4)
+    for weight in backbone.trainable().values():
+        weight.data.normal_(0, 0.3)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    before = {name: weight.clone() for name, weight in backbone.model.state_dict().items()}
+    with torch.no_grad():
+        with backbone.active("policy") as model:
+            own = model(input_ids=ids).logits
+        with backbone.active("reference") as model:
+            plain = model(input_ids=ids).logits
+        with backbone.merged("policy") as model:
+            torch.testing.assert_close(model(input_ids=ids).logits, own, atol=1e-5, rtol=1e-5)
+            assert (own - plain).abs().max() > 0.01
+        with backbone.active("reference") as model:
+            assert torch.equal(model(input_ids=ids).logits, plain)
+    after = backbone.model.state_dict()
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
+
+
+def test_a_merged_role_without_an_adapter_is_the_role() -> None:
+    backbone = tiny.backbone()
+    with backbone.merged("reference") as model:
+        assert model is backbone.model

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -139,6 +140,30 @@ def switched(model: nn.Module, name: str | None) -> Iterator[None]:
         yield
     finally:
         switch(model, before)
+
+
+@contextmanager
+def merged(model: nn.Module, name: str) -> Iterator[None]:
+    """Within this context layers compute with weights that the adapter `name` is folded into.
+
+    Those are copies, made in fp32 and rounded once to the weights' own type; the weights themselves come back
+    untouched. Where a layer is more than a plain LoRA layer, the adapter is switched on instead.
+    """
+    layers = [layer for layer in _layers(model) if name in layer.lora_A]
+    if not all(isinstance(layer, LoraLinear) and not layer.lora_variant for layer in layers):
+        with switched(model, name):
+            yield
+        return
+    kept = [(layer.get_base_layer(), layer.get_base_layer().weight) for layer in layers]
+    with switched(model, None):
+        try:
+            for layer, (base, weight) in zip(layers, kept, strict=True):
+                folded = weight.detach().float() + layer.get_delta_weight(name).detach().float()
+                base.weight = nn.Parameter(folded.to(weight.dtype), requires_grad=False)
+            yield
+        finally:
+            for base, weight in kept:
+                base.weight = weight
 
 
 def _layers(model: nn.Module) -> list[Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -312,10 +312,20 @@ class Backbone:
         if name == "reference" and self._reference is not None:
             yield self._reference
             return
-        name = self.trunks.get(name, name)
-        has_one = self.peft is not None and name in self.peft.peft_config
-        with adapters.switched(self.model, name if has_one else None):
+        with adapters.switched(self.model, self._adapter(name)):
             yield self.model
+
+    @contextmanager
+    def merged(self, name: str) -> Iterator[PreTrainedModel]:
+        """As `active`, with the role's adapter folded into a copy of the weights: faster over many tokens."""
+        adapter = self._adapter(name)
+        with self.active(name) as model, adapters.merged(model, adapter) if adapter else nullcontext():
+            yield model
+
+    def _adapter(self, role: str) -> str | None:
+        """The adapter that a role computes with."""
+        name = self.trunks.get(role, role)
+        return name if self.peft is not None and name in self.peft.peft_config else None
 
 
 def _silence_dropout(model: nn.Module) -> None:

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from heedful.models.backbone import Backbone
 from heedful.models.cache import roomy_cache
+from heedful.models.decoding import decoding
 from heedful.records import Message
 from heedful.render.chat import Renderer
 
@@ -90,7 +91,7 @@ def sample(
     found: dict[int, Sample] = {}
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     prompts_at_once = max(batch_size // samples, 1)
-    with torch.no_grad():
+    with torch.no_grad(), decoding(model):
         for start in range(0, len(order), prompts_at_once):
             chosen = order[start : start + prompts_at_once]
             members = [index * samples + number for index in chosen for number in range(samples)]
@@ -197,7 +198,9 @@ class _Batch:
             position_ids=self.positions,
             past_key_values=self.cache,
             use_cache=True,
-            logits_to_keep=1,
+            # An index and no slice: of a strided view torch may make one product a row, each with a copy of
+            # the whole LM head.
+            logits_to_keep=torch.tensor([-1], device=self.mask.device),
         )
         logits: Tensor = out.logits[:, -1]
         return logits.float()

@@ -157,6 +157,8 @@ class RolloutSettings(Section):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     # Responses sampled at a time.
     at_once: Count = 64
+    # Sample with the adapter folded into a copy of the weights: faster, for as long as that copy takes room.
+    merge: bool = True
     # Held-out prompts answered at each evaluation.
     held_out_prompts: Count = 64
 

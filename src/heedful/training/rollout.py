@@ -139,7 +139,7 @@ def collect(
 def _answers(
     backbone: Backbone, renderer: Renderer, prompts: Sequence[Row], settings: RolloutSettings, seed: int
 ) -> list[Sample]:
-    with backbone.active("policy") as model:
+    with (backbone.merged if settings.merge else backbone.active)("policy") as model:
         training = model.training
         model.eval()
         try:
