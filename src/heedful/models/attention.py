@@ -9,8 +9,9 @@ layout through the keyword `heedful_packed`. Knows the attention interface and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +36,12 @@ _HARMLESS = frozenset(
         "return_dict",
     }
 )
+
+
+# Segments of at most so many tokens are computed together, those in one call at least this well filled.
+_SHORT, _LEAST_FILLED = 128, 0.75
+# Up to so many keys, torch's CPU kernels are faster in fp32, whose backward takes a third of bf16's time.
+_FP32_FASTER = 256
 
 
 class UnsupportedAttention(Exception):
@@ -76,13 +83,102 @@ def packed_attention(
     if query.is_cuda:
         out = flex(query, key, value, heedful_packed, scaling, sliding_window, softcap)
     else:
-        pieces = [
-            piece
-            for segment in heedful_packed.segments
-            for piece in _segment(query, key, value, segment, scaling, sliding_window, softcap)
-        ]
-        out = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+        out = _by_segment(query, key, value, heedful_packed, scaling, sliding_window, softcap)
     return out.transpose(1, 2).contiguous(), None
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Short segments of one sequence each, attended to in one padded call.
+
+    Attributes:
+        index: `[segments * width]`, the pack's token at each place; padding repeats a segment's first.
+        width: the longest of them, in tokens.
+        real: `[tokens]`, the places that are no padding, in the segments' order.
+    """
+
+    index: Tensor
+    width: int
+    real: Tensor
+
+
+def _by_segment(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packed: Packed,
+    scaling: float | None,
+    window: int | None,
+    softcap: float | None,
+) -> Tensor:
+    """Attention of a whole pack: `[1, heads, tokens, dim]`."""
+    groups, others, order = _arranged(packed)
+    how = (scaling, window, softcap)
+    pieces = [_together(query, key, value, group, *how) for group in groups]
+    pieces += [piece for segment in others for piece in _segment(query, key, value, segment, *how)]
+    out = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+    return out if order is None else out.index_select(2, order)
+
+
+def _arranged(packed: Packed) -> tuple[list[_Together], list[Segment], Tensor | None]:
+    """Which segments are computed together and which alone, and where their tokens then are.
+
+    The last is `[tokens]`, or none where they are in the pack's own order. All layers share one answer, which
+    lives on the pack.
+    """
+    cache: dict[str, Any] = packed.__dict__
+    if "_arranged" not in cache:
+        cache["_arranged"] = _arrange(packed.segments, packed.input_ids.device)
+    found: tuple[list[_Together], list[Segment], Tensor | None] = cache["_arranged"]
+    return found
+
+
+def _arrange(
+    segments: Sequence[Segment], device: torch.device
+) -> tuple[list[_Together], list[Segment], Tensor | None]:
+    short = [s for s in segments if len(s.responses) == 1 and s.stop - s.start <= _SHORT]
+    if len(short) < 2:
+        return [], list(segments), None
+    buckets: list[list[Segment]] = []
+    for segment in sorted(short, key=lambda s: s.start - s.stop):
+        length = segment.stop - segment.start
+        if not buckets or length < _LEAST_FILLED * (buckets[-1][0].stop - buckets[-1][0].start):
+            buckets.append([])
+        buckets[-1].append(segment)
+    others = [segment for segment in segments if segment not in short]
+    spans = [range(s.start, s.stop) for bucket in [*buckets, others] for s in bucket]
+    order = torch.tensor([token for span in spans for token in span]).argsort().to(device)
+    return [_lay_together(bucket, device) for bucket in buckets], others, order
+
+
+def _lay_together(bucket: Sequence[Segment], device: torch.device) -> _Together:
+    width = bucket[0].stop - bucket[0].start
+    index = [
+        token if token < s.stop else s.start for s in bucket for token in range(s.start, s.start + width)
+    ]
+    real = [number * width + at for number, s in enumerate(bucket) for at in range(s.stop - s.start)]
+    return _Together(torch.tensor(index, device=device), width, torch.tensor(real, device=device))
+
+
+def _together(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    group: _Together,
+    scaling: float | None,
+    window: int | None,
+    softcap: float | None,
+) -> Tensor:
+    """The outputs of a group's tokens, segment by segment.
+
+    Padding comes after all real tokens, so that causal attention keeps them from it.
+    """
+
+    def rows(states: Tensor) -> Tensor:
+        return states[0].index_select(1, group.index).unflatten(1, (-1, group.width)).transpose(0, 1)
+
+    out = _attend(rows(query), rows(key), rows(value), scaling, window, softcap)
+    return out.transpose(0, 1).flatten(1, 2).index_select(1, group.real)[None]
 
 
 def _segment(
@@ -117,8 +213,11 @@ def _attend(
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    """Causal attention of the last `q` of `k` positions: `[1, heads, q, dim]`."""
+    """Causal attention of the last `q` of `k` positions: `[rows, heads, q, dim]`."""
     queries, keys = query.shape[2], key.shape[2]
+    if query.dtype == torch.bfloat16 and keys <= _FP32_FASTER:
+        wide = _attend(query.float(), key.float(), value.float(), scaling, window, softcap)
+        return wide.to(query.dtype)
     if window is not None and window >= keys:
         window = None
     if softcap is not None:
