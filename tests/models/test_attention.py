@@ -28,8 +28,16 @@ def row(name: str, prompt: int, *responses: int) -> Row:
     return Row(name, list(range(3, 3 + prompt)), tuple([7] * length for length in responses))
 
 
-# A pair, a demonstration, a group of four, a prompt of one token: in one pack.
-ROWS = [row("pair", 9, 5, 7), row("single", 4, 11), row("group", 6, 3, 1, 4, 2), row("short", 1, 1, 2)]
+# A pair, demonstrations of lengths near and far, a group of four, a prompt of one token: in one pack.
+ROWS = [
+    row("pair", 9, 5, 7),
+    row("single", 4, 11),
+    row("near", 6, 6),
+    row("group", 6, 3, 1, 4, 2),
+    row("far", 2, 2),
+    row("short", 1, 1, 2),
+    row("same", 3, 12),
+]
 
 
 def inputs(packed: Packed, heads: int = 4, kv_heads: int = 4) -> list[Tensor]:
