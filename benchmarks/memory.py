@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.__main__ import DEFAULT_DATA, ROOT, say, write
+from benchmarks.heedful_jobs import DTYPES
 from benchmarks.measure import peak_bytes
 
 GB = 1e9
@@ -63,7 +64,7 @@ def records(data: Path, tokenizer: Any) -> list[Any]:
     return found
 
 
-def run(name: str, model: str, data: Path) -> dict[str, Any]:
+def run(name: str, model: str, data: Path, precision: str) -> dict[str, Any]:
     """One run, in this process: planned and measured bytes."""
     import heedful
     from heedful.models.rewards import FunctionReward
@@ -77,7 +78,7 @@ def run(name: str, model: str, data: Path) -> dict[str, Any]:
     stage, own = RUNS[name]
     settings = {**COMMON, **own}
     quiet = Reporter(quiet=True)
-    backbone = heedful.load(model, dtype="float32", full=settings.get("method") == "full")
+    backbone = heedful.load(model, dtype=DTYPES[precision], full=settings.get("method") == "full")
     pairs: Sequence[Any] = records(data, backbone.tokenizer)
     if stage in ("sft", "ppo"):
         pairs = [Demonstration(pair.prompt, pair.chosen, id=pair.id) for pair in pairs]
@@ -126,16 +127,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description="peaks, run by run")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
     parser.add_argument("--only", help="one run, in this process; prints its figures as JSON")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(arguments)
     if options.only:
-        print(json.dumps(run(options.only, options.model, options.data)))
+        print(json.dumps(run(options.only, options.model, options.data, options.precision)))
         return
+    here = machine.describe()
+    precision = machine.choose_precision(options.precision, here)
     found: dict[str, dict[str, Any]] = {}
     for name in RUNS:
         command = [sys.executable, "-m", "benchmarks.memory", "--only", name]
-        command += ["--data", str(options.data), "--model", options.model]
+        command += ["--data", str(options.data), "--model", options.model, "--precision", precision]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found[name] = json.loads(done.stdout.splitlines()[-1])
         peak, planned = (found[name][key] / GB for key in ("peak_bytes", "planned_bytes"))
@@ -143,8 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(f"{name}: {peak:.2f} GB, {share:.2f}x SFT; planned {planned:.2f} GB")
     report = {
         "date": datetime.date.today().isoformat(),
-        "machine": machine.describe(),
-        "precision": "fp32",
+        "machine": here,
+        "precision": precision,
         "settings": {**COMMON, "prompt_tokens": PROMPT, "response_tokens": RESPONSE, "model": options.model},
         "peaks": found,
     }

@@ -98,8 +98,8 @@ def render_memory(report: Mapping[str, Any]) -> str:
     """Markdown: the peaks of `benchmarks.memory`, run by run, beside what their plans said."""
     machine, settings, peaks = report["machine"], report["settings"], report["peaks"]
     lines = [
-        f"{machine['cpu']}, fp32, {settings['model']}, LoRA r=16; {settings['batch_size']} rows a step, "
-        f"{settings['prompt_tokens']} prompt and {settings['response_tokens']} response tokens; measured "
+        f"{machine['cpu']}, {report['precision']}, {settings['model']}, LoRA r=16; "
+        f"{settings['batch_size']} rows a step, {settings['prompt_tokens']} prompt and {settings['response_tokens']} response tokens; measured "
         f"{report['date']}.",
         "",
         "| run | peak memory | of SFT's | `--dry-run` said |",
