@@ -99,8 +99,8 @@ def render_memory(report: Mapping[str, Any]) -> str:
     machine, settings, peaks = report["machine"], report["settings"], report["peaks"]
     lines = [
         f"{machine['cpu']}, {report['precision']}, {settings['model']}, LoRA r=16; "
-        f"{settings['batch_size']} rows a step, {settings['prompt_tokens']} prompt and {settings['response_tokens']} response tokens; measured "
-        f"{report['date']}.",
+        f"{settings['batch_size']} rows a step, {settings['prompt_tokens']} prompt and "
+        f"{settings['response_tokens']} response tokens; measured {report['date']}.",
         "",
         "| run | peak memory | of SFT's | `--dry-run` said |",
         "| --- | --- | --- | --- |",
