@@ -19,15 +19,8 @@ from torch import Tensor
 from heedful.errors import TrainingStopped
 from heedful.models.rewards import Reward
 from heedful.models.roles import ActorCritic
-from heedful.objectives.kl import adapted, k1, k3
-from heedful.objectives.ppo import (
-    advantages,
-    explained_variance,
-    surrogate,
-    token_rewards,
-    value_loss,
-    whiten,
-)
+from heedful.objectives.kl import adapted, k1
+from heedful.objectives.ppo import advantages, surrogate, token_rewards, value_loss, whiten
 from heedful.recipe import PPORecipe
 from heedful.render.chat import Renderer
 from heedful.render.packing import pack
@@ -35,14 +28,13 @@ from heedful.render.rows import Rows
 from heedful.training import checkpoint, ppo_watch
 from heedful.training.averages import Sums
 from heedful.training.loop import OWN, Loop, Outcome, batch
+from heedful.training.ppo_numbers import described, shown, table
 from heedful.training.rollout import Rollout, collect
 from heedful.training.tracking import Task
 
 # Before any update the policy that is trained is the one that sampled. What may differ is rounding.
 _SAME_KL = {torch.float32: 1e-6, torch.float64: 1e-6}
 _SAME_KL_HALF = 1e-2
-# Characters of an answer that a person is shown.
-_SHOWN = 80
 
 
 class Prompts:
@@ -95,10 +87,10 @@ class PPOLoop(Loop):
         }
         self._adapt(numbers["kl"], len(rollout.scores))
         self._log("train", numbers)
-        shown = _shown(rollout)
-        self.metrics.write("sample", self.step, shown)
+        answers = shown(rollout)
+        self.metrics.write("sample", self.step, answers)
         if self._is_due(self.settings.eval_every):
-            task.say(_table(self.step, shown))
+            task.say(table(self.step, answers))
         task.update(
             self.step,
             f"reward {numbers['reward']:.3f}  KL {numbers['kl']:.2f}  length {numbers['length']:.0f}",
@@ -131,7 +123,7 @@ class PPOLoop(Loop):
         gains, returns = advantages(
             rewards, rollout.values, rollout.lengths, discount=objective.discount, decay=objective.decay
         )
-        numbers = _described(rollout, gains, returns)
+        numbers = described(rollout, gains, returns)
         numbers |= {"reward/shaped": float(shaped.mean()), "reward/clipped": clipped}
         clock = time.perf_counter()
         numbers |= self._updates(rollout, whiten(gains), returns)
@@ -251,7 +243,7 @@ class PPOLoop(Loop):
             tokens_per_row=self.settings.tokens_per_row,
             padded=self.settings.padded,
         )
-        numbers = _described(rollout)
+        numbers = described(rollout)
         self.evaluation = {name: numbers[name] for name in ("reward", "kl", "length", "ended", "entropy")}
         self.evaluation["rows"] = float(len(rows))
         self._log("eval", self.evaluation)
@@ -313,70 +305,5 @@ def _shaped(
     return scores.clamp(-clip, clip), float((scores.abs() > clip).float().mean())
 
 
-def _described(
-    rollout: Rollout, gains: Tensor | None = None, returns: Tensor | None = None
-) -> dict[str, float]:
-    """What is worth knowing of a rollout before anything is learned from it."""
-    scores, lengths = rollout.scores, rollout.lengths.float()
-    low, middle, high = (float(scores.quantile(share)) for share in (0.1, 0.5, 0.9))
-    found = {
-        "reward": float(scores.mean()),
-        "reward/std": float(scores.std(correction=0)),
-        "reward/q10": low,
-        "reward/median": middle,
-        "reward/q90": high,
-        "kl": float(rollout.by_response(k1(rollout.logps, rollout.reference)).mean()),
-        "kl/k3": float(rollout.by_response(k3(rollout.logps, rollout.reference)).mean()),
-        "entropy": float(-rollout.logps.mean()),
-        "length": float(lengths.mean()),
-        "ended": float(rollout.ended.float().mean()),
-        "reward/length_correlation": _correlation(scores, lengths),
-    }
-    if gains is not None and returns is not None:
-        found |= {
-            "value/explained_variance": explained_variance(rollout.values, returns),
-            "value/mean": float(rollout.values.mean()),
-            "returns/mean": float(returns.mean()),
-            "advantages/std": float(gains.std(correction=0)),
-        }
-    return found
-
-
-def _correlation(one: Tensor, other: Tensor) -> float:
-    """Pearson's; 0 where either does not vary."""
-    one, other = one - one.mean(), other - other.mean()
-    scale = float(one.norm() * other.norm())
-    return float(one @ other) / scale if scale > 0 else 0.0
-
-
 def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
-
-
-def _table(step: int, shown: dict[str, Any]) -> str:
-    """An iteration's answers for a person: score, tokens, and how each begins."""
-    lines = [f"Answers at iteration {step} (score, tokens, text)"]
-    for name, one in shown.items():
-        text = " ".join(one["response"].split())
-        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        lines.append(
-            f"  {name:<6} {one['score']:>7.3f} {one['tokens']:>4}{'' if one['ended'] else '+'}  {text}"
-        )
-    return "\n".join(lines)
-
-
-def _shown(rollout: Rollout) -> dict[str, Any]:
-    """The best, the median and the worst response of a rollout."""
-    order = rollout.scores.argsort(descending=True).tolist()
-    samples = len(rollout.texts) // len(rollout.rows)
-    picked = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    return {
-        name: {
-            "id": rollout.rows[index // samples].id,
-            "response": rollout.texts[index],
-            "score": float(rollout.scores[index]),
-            "tokens": int(rollout.lengths[index]),
-            "ended": bool(rollout.ended[index]),
-        }
-        for name, index in picked.items()
-    }
