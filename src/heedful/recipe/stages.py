@@ -100,6 +100,7 @@ class RewardRecipe(RewardKeys, Recipe):
     output: Text = "runs/reward"
 
 
+_REWARD_KINDS = ("model", "function", "url", "length")
 # Which kind of reward each key belongs to.
 _REWARD_KEYS = {
     "label": ("model",),
@@ -111,7 +112,7 @@ _REWARD_KEYS = {
 
 
 class RewardSource(Section):
-    """One thing that scores responses: exactly one of `model`, `function` and `url`."""
+    """One thing that scores responses: exactly one of `model`, `function`, `url` and `length`."""
 
     # A reward run of Heedful's or its adapter folder, or the folder or hub id of a Hugging Face classifier.
     model: Text | None = None
@@ -119,6 +120,8 @@ class RewardSource(Section):
     function: Text | None = None
     # An HTTP endpoint that is sent prompts and responses and answers with scores.
     url: Text | None = None
+    # So much for every word of the response; below 0 asks for shorter ones.
+    length: float | None = None
     # What its scores are multiplied by before those of several rewards are added up.
     weight: float = 1.0
     # Whose score it is, where a classifier has several labels.
@@ -134,10 +137,10 @@ class RewardSource(Section):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
-        kinds = [kind for kind in ("model", "function", "url") if getattr(self, kind) is not None]
+        kinds = [kind for kind in _REWARD_KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
-            given = " and ".join(kinds) or "none of them"
-            raise ValueError(f"a reward is exactly one of model, function and url, and this one has {given}")
+            listed, given = ", ".join(_REWARD_KINDS), " and ".join(kinds) or "none of them"
+            raise ValueError(f"a reward is exactly one of {listed}, and this one has {given}")
         for key, owners in _REWARD_KEYS.items():
             if kinds[0] not in owners and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} belongs to {' and '.join(owners)}, and this reward is a {kinds[0]}")
