@@ -41,7 +41,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "sft": ("sft", {**COMMON, "dropout": 0.2}),
     "full": ("sft", {**COMMON, "method": "full"}),
     "reward": ("reward", COMMON),
-    "ppo": ("ppo", {**COMMON, "max_steps": None, "epochs": 4.0, "kl_target": 1.0, "kl_horizon": 50.0}),
+    "ppo": (
+        "ppo",
+        {**COMMON, "max_steps": None, "epochs": 4.0, "kl_target": 1.0, "kl_horizon": 50.0, "scale": True},
+    ),
 }
 STEPS = 24
 KILLS = {"dpo": 4, "sft": 3, "full": 3, "reward": 2, "ppo": 4}

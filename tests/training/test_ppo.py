@@ -10,7 +10,7 @@ import torch
 
 from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.backbone import Backbone
-from heedful.models.rewards import FunctionReward
+from heedful.models.rewards import FunctionReward, HttpReward
 from heedful.models.roles import ActorCritic
 from heedful.models.scoring import score_tokens
 from heedful.objectives.ppo import advantages, token_rewards
@@ -24,6 +24,7 @@ from heedful.training import ppo, rollout
 from heedful.training.job import Given
 from heedful.training.loop import Outcome
 from heedful.training.ppo_loop import PPOLoop
+from heedful.training.ppo_scores import Shaping
 from heedful.training.rollout import Rollout, collect
 from heedful.training.tracking import read_metrics
 from tests import tiny
@@ -32,14 +33,30 @@ from tests.training import small
 PROMPTS = [Demonstration((user(f"{word} the?"),), (assistant("x"),), id=word) for word in small.WORDS[:10]]
 
 
-def train(folder: Path, reward: Any = small.cats, *, given: Given | None = None, **settings: Any) -> Outcome:
+def train(
+    folder: Path,
+    reward: Any = small.cats,
+    *,
+    given: Given | None = None,
+    resume: bool = False,
+    **settings: Any,
+) -> Outcome:
     recipe = small.recipe("ppo", folder, **settings)
     given = given or Given(PROMPTS, None, tiny.backbone())
-    return ppo.run(recipe, given, reward=FunctionReward(reward), reporter=small.QUIET)
+    return ppo.run(recipe, given, reward=FunctionReward(reward), resume=resume, reporter=small.QUIET)
 
 
 def lines(outcome: Outcome, kind: str = "train") -> list[dict[str, Any]]:
     return [line for line in read_metrics(outcome.run / "metrics.jsonl") if line["kind"] == kind]
+
+
+def told(outcome: Outcome) -> list[dict[str, Any]]:
+    """All that the log says, apart from how long it took."""
+    timed = ("seconds", "tokens_per_second")
+    return [
+        {name: value for name, value in line.items() if name.partition("/")[0] not in timed}
+        for line in read_metrics(outcome.run / "metrics.jsonl")
+    ]
 
 
 def rows(backbone: Backbone) -> Rows:
@@ -211,30 +228,61 @@ def test_the_same_prompt_is_asked_once() -> None:
 # ---- trouble
 
 
+def raising(responses: list[str]) -> list[float]:
+    raise KeyError("gone")
+
+
+def nobody_there(responses: list[str]) -> list[float]:
+    prompts = [(user("a"),)] * len(responses)
+    return HttpReward("http://127.0.0.1:1/score", retries=0)(prompts, responses)
+
+
+def noisy(prompts: list[str], responses: list[str]) -> list[float]:
+    """Asks for randomness, which a resumed run has to find as it was."""
+    return [score + 0.1 * float(torch.rand(())) for score in small.cats(prompts, responses)]
+
+
+# With held-out prompts the reward is asked at steps 0, 2 and 4 too: the fifth call scores iteration 3, the
+# fourth the held-out prompts after iteration 2.
+@pytest.mark.parametrize("call", [4, 5])
 @pytest.mark.parametrize(
-    ("scores", "said"),
-    [(lambda n: [float("nan")] * n, "nan"), (lambda n: [1.0] * (n + 1), "3 scores for 2 responses")],
+    ("spoilt", "said"),
+    [
+        (lambda responses: [float("nan")] * len(responses), "nan"),
+        (lambda responses: [1.0] * (len(responses) + 1), "scores for"),
+        (raising, "failed with KeyError"),
+        (nobody_there, "connection failed"),
+    ],
 )
-def test_a_reward_that_misbehaves_stops_the_run_and_loses_nothing(
-    scores: Any, said: str, tmp_path: Path
+def test_a_reward_that_fails_stops_the_run_and_loses_nothing(
+    spoilt: Any, said: str, call: int, tmp_path: Path
 ) -> None:
+    settings = {"checkpoint_every": 5, "eval_every": 2, "max_steps": 5, "scale": True}
     calls = [0]
 
-    def spoilt(prompts: list[str], responses: list[str]) -> list[float]:
+    def reward(prompts: list[str], responses: list[str]) -> list[float]:
         calls[0] += 1
-        return scores(len(responses)) if calls[0] == 3 else small.cats(prompts, responses)
+        scores = noisy(prompts, responses)
+        return spoilt(responses) if calls[0] >= call else scores
 
-    settings = {"checkpoint_every": 1, "max_steps": 4}
-    with pytest.raises(RewardError, match=said):
-        train(tmp_path / "run", spoilt, **settings)
-    recipe = small.recipe("ppo", tmp_path / "run", **settings)
-    given = Given(PROMPTS, None, tiny.backbone())
-    resumed = ppo.run(recipe, given, reward=FunctionReward(small.cats), resume=True, reporter=small.QUIET)
-    whole = train(tmp_path / "whole", **settings)
-    names = ("reward", "kl", "loss", "grad_norm")
-    assert [[line[name] for name in names] for line in lines(resumed)] == [
-        [line[name] for name in names] for line in lines(whole)
-    ]
+    def given() -> Given:
+        return Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+
+    with pytest.raises(RewardError, match=rf"(?s){said}.*after iteration 2 of 5 is saved. Resume with: "):
+        train(tmp_path / "run", reward, given=given(), **settings)
+    resumed = train(tmp_path / "run", noisy, given=given(), resume=True, **settings)
+    whole = train(tmp_path / "whole", noisy, given=given(), **settings)
+    assert told(resumed) == told(whole)
+    assert resumed.evaluation == whole.evaluation
+    files = [one.run / "adapter" / "adapter_model.safetensors" for one in (resumed, whole)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_reward_that_fails_at_once_leaves_no_run_in_the_way(tmp_path: Path) -> None:
+    given = Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    with pytest.raises(RewardError, match=r'response: "[^\n]*"$'):
+        train(tmp_path / "run", lambda prompts, responses: [float("nan")] * len(responses), given=given)
+    assert train(tmp_path / "run", given=given, beta=0.2).steps == 3
 
 
 def test_a_policy_other_than_the_one_that_sampled_is_noticed_before_it_learns(
@@ -260,6 +308,24 @@ def test_a_run_away_policy_goes_back_with_a_stronger_pull_and_then_stops(tmp_pat
     assert [line["event"] for line in events] == ["rollback", "rollback", "stop"]
 
 
+def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counts: list[int] = []
+    shape = Shaping.__call__
+
+    def noted(shaping: Shaping, scores: torch.Tensor, ended: torch.Tensor) -> Any:
+        found = shape(shaping, scores, ended)
+        counts.append(shaping.state()["moments"][0])
+        return found
+
+    monkeypatch.setattr(Shaping, "__call__", noted)
+    settings = {"max_kl": 1e-6, "bad_iterations": 1, "max_rollbacks": 1, "learning_rate": 1e-2}
+    with pytest.raises(TrainingStopped):
+        train(tmp_path / "run", scale=True, max_steps=20, **settings)
+    assert counts == [4, 8, 4, 8]  # the second iteration runs away, and both are made again
+
+
 def test_no_reward_is_an_error_that_says_how_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no reward to learn from.*runs/reward"):
         ppo.run(small.recipe("ppo", tmp_path / "run"), Given(PROMPTS, None, tiny.backbone()))
@@ -280,7 +346,7 @@ def test_an_iterations_rewards_and_advantages_are_those_of_the_objectives(
     update = PPOLoop._updates
 
     def noted(loop: PPOLoop, found: Rollout, gains: torch.Tensor, returns: torch.Tensor) -> dict[str, float]:
-        seen.update(found=found, gains=gains, returns=returns, beta=loop.beta, center=loop.center)
+        seen.update(found=found, gains=gains, returns=returns, beta=loop.beta, center=loop.shaping.center)
         return update(loop, found, gains, returns)
 
     monkeypatch.setattr(PPOLoop, "_updates", noted)

@@ -193,6 +193,8 @@ class PPOObjective(Section):
     whiten_rewards: bool = False
     # Subtract the mean score of the first iteration's answers, which are the reference's own.
     center: bool = True
+    # Divide scores by their running standard deviation, that of all iterations so far.
+    scale: bool = False
     # Scores further from 0 than this are clipped, and counted.
     score_clip: Positive | None = None
     # The score of a response that does not end by itself; None lets its own stand.

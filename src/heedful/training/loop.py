@@ -313,8 +313,12 @@ class Loop:
         raise Interrupted(
             f"interrupted at step {self.step} of {self.total}; the checkpoint is written.",
             where=str(self.run.path),
-            mend=f"Resume with: {self.command}" if self.command else "Run it again with resume.",
+            mend=self.how_to_resume(),
         )
+
+    def how_to_resume(self) -> str:
+        """What a person is told to do when a run ends before its time."""
+        return f"Resume with: {self.command}" if self.command else "Run it again with resume."
 
 
 def visited(rows: int, settings: TrainingSettings) -> list[int]:

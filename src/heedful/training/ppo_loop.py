@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from heedful.errors import TrainingStopped
+from heedful.errors import RewardError, TrainingStopped
 from heedful.models.rewards import Reward
 from heedful.models.roles import ActorCritic
 from heedful.objectives.kl import adapted, k1
@@ -29,6 +31,7 @@ from heedful.training import checkpoint, ppo_watch
 from heedful.training.averages import Sums
 from heedful.training.loop import OWN, Loop, Outcome, batch
 from heedful.training.ppo_numbers import described, shown, table
+from heedful.training.ppo_scores import Shaping
 from heedful.training.rollout import Rollout, collect
 from heedful.training.tracking import Task
 
@@ -51,7 +54,7 @@ class PPOLoop(Loop):
 
     Attributes:
         beta: the KL coefficient as it is now.
-        center: what is subtracted from scores; known once the first iteration's are.
+        shaping: what is made of the scores.
     """
 
     def __init__(
@@ -61,19 +64,28 @@ class PPOLoop(Loop):
         self.recipe, self.renderer, self.reward = recipe, renderer, reward
         self.beta = recipe.objective.beta
         self.watch = ppo_watch.Watch(recipe.watch)
-        self.center: float | None = None
+        self.shaping = Shaping(recipe.objective)
         self.best: dict[str, Any] = {}
+        # Whether the held-out prompts of this step are still to be scored.
+        self.owes_evaluation = False
         self.learner = ActorCritic(
             self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
         )
         self.learner.force_padded(self.settings.padded)
+
+    def _begin(self, resume: bool) -> None:
+        """As `Loop._begin`; held-out prompts that a failing reward left without scores are scored now."""
+        super()._begin(resume)
+        if self.owes_evaluation:
+            self._evaluate()
 
     def _advance(self, task: Task) -> bool:
         """One iteration, or what the guards make of it; whether it led on and not back."""
         started = time.perf_counter()
         rate = self.set_rate()
         members = batch(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
-        rollout = self._collect(members)
+        with self._losing_nothing():
+            rollout = self._collect(members)
         numbers = self._learn_from(rollout)
         trouble = self._trouble(numbers)
         if trouble:
@@ -110,12 +122,29 @@ class PPOLoop(Loop):
             learner=self.learner,
         )
 
+    @contextmanager
+    def _losing_nothing(self) -> Iterator[None]:
+        """A reward that fails stops the run at a checkpoint of the state before it was asked.
+
+        Before the first iteration there is nothing to lose, and a run without a checkpoint may be started
+        again by another recipe. After a bad iteration the weights may be bad, and the checkpoint before it
+        stays the newest, as it does when the run is interrupted.
+        """
+        before = checkpoint.random_states()
+        try:
+            yield
+        except RewardError as error:
+            if self.step == 0 or not self.calm():
+                raise
+            checkpoint.set_random_states(before)
+            self._save()
+            what = f"{error.what}\n  The state after iteration {self.step} of {self.total} is saved."
+            raise RewardError(what, where=error.where, mend=self.how_to_resume()) from error
+
     def _learn_from(self, rollout: Rollout) -> dict[str, float]:
         """The iteration's updates; its metrics."""
         objective = self.recipe.objective
-        if self.center is None:
-            self.center = float(rollout.scores.mean()) if objective.center else 0.0
-        shaped, clipped = _shaped(rollout, self.center, objective.missing_end, objective.score_clip)
+        shaped, told = self.shaping(rollout.scores, rollout.ended)
         penalties = k1(rollout.logps, rollout.reference)
         rewards = token_rewards(shaped, penalties, rollout.lengths, beta=self.beta)
         if objective.whiten_rewards:
@@ -123,8 +152,7 @@ class PPOLoop(Loop):
         gains, returns = advantages(
             rewards, rollout.values, rollout.lengths, discount=objective.discount, decay=objective.decay
         )
-        numbers = described(rollout, gains, returns)
-        numbers |= {"reward/shaped": float(shaped.mean()), "reward/clipped": clipped}
+        numbers = described(rollout, gains, returns) | told
         clock = time.perf_counter()
         numbers |= self._updates(rollout, whiten(gains), returns)
         seconds = {**rollout.seconds, "update": time.perf_counter() - clock}
@@ -233,16 +261,19 @@ class PPOLoop(Loop):
         if self.held_out is None:
             return
         rows = self.held_out.rows[: self.recipe.rollout.held_out_prompts]
-        rollout = collect(
-            self.backbone,
-            self.renderer,
-            rows,
-            self.reward,
-            self.recipe.rollout,
-            seed=self.settings.seed,
-            tokens_per_row=self.settings.tokens_per_row,
-            padded=self.settings.padded,
-        )
+        self.owes_evaluation = True
+        with self._losing_nothing():
+            rollout = collect(
+                self.backbone,
+                self.renderer,
+                rows,
+                self.reward,
+                self.recipe.rollout,
+                seed=self.settings.seed,
+                tokens_per_row=self.settings.tokens_per_row,
+                padded=self.settings.padded,
+            )
+        self.owes_evaluation = False
         numbers = described(rollout)
         self.evaluation = {name: numbers[name] for name in ("reward", "kl", "length", "ended", "entropy")}
         self.evaluation["rows"] = float(len(rows))
@@ -273,16 +304,29 @@ class PPOLoop(Loop):
     def calm(self) -> bool:
         return super().calm() and self.watch.calm
 
+    def _restore(self, folder: Path) -> checkpoint.Saved:
+        """As `Loop._restore`; scores of iterations that are undone leave no trace in the scale."""
+        saved = super()._restore(folder)
+        self.shaping.load_state(saved.state["shaping"])
+        return saved
+
     def own_tensors(self) -> dict[str, Tensor]:
         return {f"{OWN}{name}": weight for name, weight in self.best.get("weights", {}).items()}
 
     def own_state(self) -> dict[str, Any]:
         best = {name: value for name, value in self.best.items() if name != "weights"}
-        return {"beta": self.beta, "center": self.center, "watch": self.watch.state(), "best": best}
+        return {
+            "beta": self.beta,
+            "shaping": self.shaping.state(),
+            "watch": self.watch.state(),
+            "best": best,
+            "owes_evaluation": self.owes_evaluation,
+        }
 
     def load_own_state(self, saved: checkpoint.Saved) -> None:
-        self.beta, self.center = saved.state["beta"], saved.state["center"]
+        self.beta = saved.state["beta"]
         self.watch.load_state(saved.state["watch"])
+        self.owes_evaluation = saved.state["owes_evaluation"]
         self.best = dict(saved.state["best"])
         if self.best:
             own = {name: weight for name, weight in saved.weights.items() if name.startswith(OWN)}
@@ -291,18 +335,6 @@ class PPOLoop(Loop):
 
 def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": float(value) for name, value in numbers.items()}
-
-
-def _shaped(
-    rollout: Rollout, center: float, missing_end: float | None, clip: float | None
-) -> tuple[Tensor, float]:
-    """The scores that are learned from, and the share of them that were clipped."""
-    scores = rollout.scores - center
-    if missing_end is not None:
-        scores = torch.where(rollout.ended, scores, torch.full_like(scores, missing_end))
-    if clip is None:
-        return scores, 0.0
-    return scores.clamp(-clip, clip), float((scores.abs() > clip).float().mean())
 
 
 def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
