@@ -50,6 +50,10 @@ def lines(outcome: Outcome, kind: str = "train") -> list[dict[str, Any]]:
     return [line for line in read_metrics(outcome.run / "metrics.jsonl") if line["kind"] == kind]
 
 
+def events(folder: Path) -> list[dict[str, Any]]:
+    return [line for line in read_metrics(folder / "metrics.jsonl") if line["kind"] == "guard"]
+
+
 def told(outcome: Outcome) -> list[dict[str, Any]]:
     """All that the log says, apart from how long it took."""
     timed = ("seconds", "tokens_per_second")
@@ -302,10 +306,48 @@ def test_a_run_away_policy_goes_back_with_a_stronger_pull_and_then_stops(tmp_pat
         "max_steps": 20,
         "learning_rate": 1e-2,
     }
-    with pytest.raises(TrainingStopped, match=r"run away from the reference.*after going back 2 times"):
-        train(tmp_path / "run", **settings)
-    events = [line for line in read_metrics(tmp_path / "run" / "metrics.jsonl") if line["kind"] == "guard"]
-    assert [line["event"] for line in events] == ["rollback", "rollback", "stop"]
+    stopped = r"run away from the reference.*after going back 2 times.*higher objective\.beta"
+    with pytest.raises(TrainingStopped, match=stopped):
+        train(tmp_path / "run", beta=0.1, **settings)
+    told = events(tmp_path / "run")
+    assert [line["event"] for line in told] == ["rollback", "rollback", "stop"]
+    conceded = [line["reason"].partition("back to step 0, ")[2] for line in told[:2]]
+    assert conceded == ["learning rate × 0.5, beta 0.2", "learning rate × 0.25, beta 0.4"]
+
+
+def test_answers_that_are_paid_for_their_length_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = [0]
+
+    def longer(model: Any, prompts: Any, **options: Any) -> list[Any]:
+        calls[0] += 1
+        return [rollout.Sample([20] * (calls[0] + number), 2) for number in range(len(prompts))]
+
+    def length(prompts: list[str], responses: list[str]) -> list[float]:
+        return [float(len(text)) for text in responses]
+
+    monkeypatch.setattr(rollout, "sample", longer)
+    settings = {"max_steps": 20, "max_rollbacks": 0, "learning_rate": 1e-6}
+    with pytest.raises(TrainingStopped, match=r"step 8: length is rewarded.*correlation 1\.00.*length term"):
+        train(tmp_path / "run", length, **settings)
+
+
+def test_a_negative_mean_kl_is_explained_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    judged = rollout.score_tokens
+
+    def likelier(judge: Any, *given: Any, **options: Any) -> torch.Tensor:
+        found = judged(judge, *given, **options)
+        is_reference = getattr(judge, "name", "") == "reference"
+        return found + torch.linspace(0.05, 0.15, len(found)) if is_reference else found
+
+    monkeypatch.setattr(rollout, "score_tokens", likelier)
+    assert train(tmp_path / "run").steps == 3
+    (told,) = events(tmp_path / "run")
+    assert (told["event"], told["step"]) == ("warning", 1)
+    assert "a true one is never negative" in told["reason"]
 
 
 def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(

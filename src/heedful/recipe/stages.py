@@ -210,6 +210,10 @@ class PPOGuardSettings(Section):
     max_kl: Positive = 50.0
     # Entropy below this share of the first iteration's is a collapse.
     min_entropy: Share = 0.1
+    # How many times as long answers may grow while longer ones score higher; None sets no limit.
+    max_length_growth: Annotated[float, Field(gt=1)] | None = 2.0
+    # The correlation of score and length in an iteration from which on longer ones score higher.
+    length_correlation: Share = 0.5
     # The critic's loss above this many times its running median is a divergence.
     max_value_ratio: Annotated[float, Field(gt=1)] = 50.0
     # Bad iterations in a row before going back to the last good checkpoint.

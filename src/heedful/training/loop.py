@@ -256,6 +256,10 @@ class Loop:
 
         processes.on_main(write)
 
+    def conceded(self) -> str:
+        """What going back has changed so far, in words."""
+        return f"learning rate × {self.guard.lr_scale:g}"
+
     def calm(self) -> bool:
         """Whether the last step was good."""
         return self.guard.calm
@@ -298,11 +302,10 @@ class Loop:
             raise TrainingStopped(
                 f"training stopped at step {self.step + 1}: {decision.reason}.",
                 where=str(self.run.path),
-                mend=f"Start anew with a lower training.learning_rate, or look at the rows of that step. "
-                f"The last good state is {last}.",
+                mend=f"{decision.advice} The last good state is {last}.",
             )
         self._restore(last)
-        reason = f"{decision.reason}: back to step {self.step}, learning rate × {self.guard.lr_scale:g}"
+        reason = f"{decision.reason}: back to step {self.step}, {self.conceded()}"
         self._note("rollback", reason, task)
 
     def _note(self, event: str, reason: str, task: Task) -> None:

@@ -87,8 +87,8 @@ class PPOLoop(Loop):
         with self._losing_nothing():
             rollout = self._collect(members)
         numbers = self._learn_from(rollout)
-        trouble = self._trouble(numbers)
-        if trouble:
+        trouble = self.watch.judge(numbers)
+        if trouble is not None:
             return self._mend(trouble, task)
         self.step += 1
         numbers |= {
@@ -99,6 +99,9 @@ class PPOLoop(Loop):
         }
         self._adapt(numbers["kl"], len(rollout.scores))
         self._log("train", numbers)
+        remark = self.watch.remark(numbers)
+        if remark:
+            self._note("warning", remark, task)
         answers = shown(rollout)
         self.metrics.write("sample", self.step, answers)
         if self._is_due(self.settings.eval_every):
@@ -234,20 +237,16 @@ class PPOLoop(Loop):
                 mend="This is a defect of Heedful or of the model's code; please report it.",
             )
 
-    def _trouble(self, numbers: dict[str, float]) -> str:
-        if not math.isfinite(numbers["loss"]):
-            return f"the loss is {numbers['loss']}"
-        if not math.isfinite(numbers["grad_norm"]):
-            return f"the gradient norm is {numbers['grad_norm']}"
-        return self.watch.judge(numbers)
-
-    def _mend(self, trouble: str, task: Task) -> bool:
+    def _mend(self, trouble: ppo_watch.Trouble, task: Task) -> bool:
         """Go back to the last good checkpoint with smaller steps and a stronger pull, or stop."""
-        decision = self.guard.give_way(trouble)
+        decision = self.guard.give_way(trouble.reason, trouble.advice)
         if decision.action == "rollback":
             self.beta *= self.recipe.watch.beta_raise
         self._give_way(decision, task)
         return False
+
+    def conceded(self) -> str:
+        return f"{super().conceded()}, beta {self.beta:g}"
 
     def _adapt(self, kl: float, episodes: int) -> None:
         objective = self.recipe.objective

@@ -19,6 +19,7 @@ def described(
 ) -> dict[str, float]:
     """What is worth knowing of a rollout before anything is learned from it."""
     scores, lengths = rollout.scores, rollout.lengths.float()
+    kl = rollout.by_response(k1(rollout.logps, rollout.reference))
     low, middle, high = (float(scores.quantile(share)) for share in (0.1, 0.5, 0.9))
     found = {
         "reward": float(scores.mean()),
@@ -26,7 +27,8 @@ def described(
         "reward/q10": low,
         "reward/median": middle,
         "reward/q90": high,
-        "kl": float(rollout.by_response(k1(rollout.logps, rollout.reference)).mean()),
+        "kl": float(kl.mean()),
+        "kl/error": float(kl.std(correction=0)) / len(kl) ** 0.5,
         "kl/k3": float(rollout.by_response(k3(rollout.logps, rollout.reference)).mean()),
         "entropy": float(-rollout.logps.mean()),
         "length": float(lengths.mean()),
