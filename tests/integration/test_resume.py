@@ -175,7 +175,9 @@ def test_killed_while_a_checkpoint_is_written_the_older_one_stands(
     assert_same(folder, whole("sft"))
 
 
-@pytest.mark.parametrize("die", [("generate", 9), ("judge", 20), ("update", 30), ("update", 33)])
+@pytest.mark.parametrize(
+    "die", [("generate", 9), ("reward", 12), ("judge", 20), ("update", 30), ("update", 33)]
+)
 def test_ppo_killed_in_the_middle_of_an_iteration_makes_it_again(
     die: tuple[str, int], whole: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import torch
 
 from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.backbone import Backbone
-from heedful.models.rewards import FunctionReward, HttpReward
+from heedful.models.loading import load
+from heedful.models.rewards import ClassifierReward, FunctionReward, HttpReward
 from heedful.models.roles import ActorCritic
 from heedful.models.scoring import score_tokens
 from heedful.objectives.ppo import advantages, token_rewards
-from heedful.recipe import RolloutSettings
+from heedful.recipe import RewardSource, RolloutSettings
 from heedful.records import Demonstration, assistant, user
 from heedful.render.chat import Renderer
 from heedful.render.prompts import render_prompts
@@ -26,8 +28,10 @@ from heedful.training.loop import Outcome
 from heedful.training.ppo_loop import PPOLoop
 from heedful.training.ppo_scores import Shaping
 from heedful.training.rollout import Rollout, collect
+from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import read_metrics
 from tests import tiny
+from tests.models.classifiers import encoder
 from tests.training import small
 
 PROMPTS = [Demonstration((user(f"{word} the?"),), (assistant("x"),), id=word) for word in small.WORDS[:10]]
@@ -41,9 +45,13 @@ def train(
     resume: bool = False,
     **settings: Any,
 ) -> Outcome:
+    """`reward` is a function, or the name of a model."""
     recipe = small.recipe("ppo", folder, **settings)
     given = given or Given(PROMPTS, None, tiny.backbone())
-    return ppo.run(recipe, given, reward=FunctionReward(reward), resume=resume, reporter=small.QUIET)
+    if isinstance(reward, str):
+        recipe = recipe.model_copy(update={"reward": [RewardSource(model=reward)]})
+    scored_by = None if isinstance(reward, str) else FunctionReward(reward)
+    return ppo.run(recipe, given, reward=scored_by, resume=resume, reporter=small.QUIET)
 
 
 def lines(outcome: Outcome, kind: str = "train") -> list[dict[str, Any]]:
@@ -187,8 +195,10 @@ def test_a_policy_that_ends_at_once_still_has_one_token(
 ) -> None:
     end = Renderer(tiny.tokenizer()).end_of_turn
     forced(monkeypatch, [], end)
-    found = lines(train(tmp_path / "run"))
-    assert [(line["length"], line["ended"]) for line in found] == [(1.0, 1.0)] * 3
+    for name, reward in (("function", small.cats), ("classifier", encoder(tmp_path / "encoder"))):
+        found = lines(train(tmp_path / name, reward))
+        assert [(line["length"], line["ended"]) for line in found] == [(1.0, 1.0)] * 3
+        assert all(isfinite(line["loss"]) for line in found)
 
 
 def test_a_policy_that_never_ends_gets_the_score_of_a_missing_end(
@@ -211,8 +221,60 @@ def test_a_stop_token_in_the_prompt_says_nothing_of_the_response(
 
 
 def test_a_batch_that_does_not_divide_evenly(tmp_path: Path) -> None:
-    found = lines(train(tmp_path / "run", batch_size=7, minibatches=3, max_steps=4))
-    assert [line["updates"] for line in found] == [12.0] * 4 or all(line["stopped_early"] for line in found)
+    # Ten prompts are seven and then three; seven answers are three minibatches of 3, 3 and 1.
+    settings = {"batch_size": 7, "minibatches": 3, "max_steps": 4, "max_approx_kl": None}
+    found = lines(train(tmp_path / "run", **settings))
+    assert [(line["updates"], line["stopped_early"]) for line in found] == [(12.0, 0.0)] * 4
+    assert [line["epoch"] for line in found] == pytest.approx([0.7, 1.4, 2.1, 2.8])
+
+
+@pytest.mark.parametrize("policy", ["keep_end", "drop"])
+def test_a_prompt_leaves_room_for_its_answer_and_both_for_the_reward(
+    policy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The reward closes the turn of an answer that has not ended, and so reads more than was allowed."""
+    forced(monkeypatch, [20] * 8, None)
+    base = str(tiny.save(tmp_path / "base"))
+    given = Given(small.pairs(12), None, load(base, dtype="float32", device="cpu"))
+    judge = small.train("reward", tmp_path / "reward", given=given).run
+    longest = max(len(row.prompt) for row in rows(tiny.backbone()))
+    long = Demonstration((user("cat " * 60),), (assistant("x"),), id="long")
+    given = Given([*PROMPTS, long], None, load(base, dtype="float32", device="cpu"))
+    found = train(
+        tmp_path / "run", str(judge), given=given, max_length=longest + 8, truncation=policy, batch_size=11
+    )
+    counts = RunFolder(found.run).info()["counts"]["train"]
+    left_out = {"too_long": 1} if policy == "drop" else {}
+    assert counts == {"read": 11, "kept": 11 - len(left_out), "quarantined": left_out}
+    assert [line["length"] for line in lines(found)] == [8.0] * 3
+
+
+def test_a_reward_with_a_tokenizer_of_its_own_reads_the_answers_as_text(tmp_path: Path) -> None:
+    folder = encoder(tmp_path / "encoder")
+    found = train(tmp_path / "run", folder, learning_rate=1e-2)
+    reward, asked = ClassifierReward(folder), {record.id: record.prompt for record in PROMPTS}
+    assert reward.tokenizer.get_vocab() != tiny.tokenizer().get_vocab()
+    for line in lines(found, "sample"):
+        for name in ("best", "median", "worst"):
+            (score,) = reward([asked[line[name]["id"]]], [line[name]["response"]])
+            assert line[name]["score"] == pytest.approx(score, abs=1e-4)
+    assert len({line["reward"] for line in lines(found)}) == 3
+
+
+def test_what_stands_in_padding_changes_no_number_and_no_weight(tmp_path: Path) -> None:
+    """Prompts and answers of unequal length, each in a padded row of its own, over two ids that pad."""
+
+    def trained(pad: str, folder: Path) -> tuple[list[dict[str, Any]], bytes]:
+        backbone = Backbone(tiny.model(), tiny.tokenizer(pad_token=pad), name="tiny")
+        settings = {"padded": True, "max_new_tokens": 40, "critic": "trunk"}
+        found = train(folder, given=Given(PROMPTS, None, backbone), **settings)
+        return told(found), (found.run / "adapter" / "adapter_model.safetensors").read_bytes()
+
+    one, other = (
+        trained(pad, tmp_path / str(number)) for number, pad in enumerate(("<|im_end|>", "<|endoftext|>"))
+    )
+    assert any(0 < line["ended"] < 1 for line in one[0] if line["kind"] == "train")
+    assert one == other
 
 
 def test_prompts_beyond_the_limit_are_cut_or_left_out() -> None:
@@ -371,6 +433,11 @@ def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(
 def test_no_reward_is_an_error_that_says_how_to_name_one(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"no reward to learn from.*runs/reward"):
         ppo.run(small.recipe("ppo", tmp_path / "run"), Given(PROMPTS, None, tiny.backbone()))
+
+
+def test_an_adapter_that_drops_out_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"lora\.dropout: .*ratio.*Set lora\.dropout=0"):
+        train(tmp_path / "run", dropout=0.1)
 
 
 def test_answers_leave_room_for_a_prompt(tmp_path: Path) -> None:
