@@ -17,10 +17,14 @@ def test_a_source_needs_one_kind_and_no_more() -> None:
     source = RewardSource(model="runs/reward")
     assert (source.weight, source.batch_size, source.timeout, source.retries) == (1.0, 16, 30.0, 3)
     assert (source.label, source.headers) == (None, {})
-    with pytest.raises(ValidationError, match=r"exactly one of model, function and url, .* has none of them"):
+    with pytest.raises(
+        ValidationError, match=r"exactly one of model, function, url, length, .* none of them"
+    ):
         RewardSource()
     with pytest.raises(ValidationError, match="has model and url"):
         RewardSource(model="runs/reward", url="http://localhost/score")
+    with pytest.raises(ValidationError, match="has function and length"):
+        RewardSource(function="a:b", length=0.0)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +35,12 @@ def test_a_source_needs_one_kind_and_no_more() -> None:
         ("model", "timeout", 5.0),
         ("model", "retries", 0),
         ("url", "label", "good"),
+        ("length", "batch_size", 4),
     ],
 )
 def test_a_key_of_another_kind_is_refused(kind: str, key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=f"{key} belongs to .*, and this reward is a {kind}"):
-        RewardSource(**{kind: "here", key: value})
+        RewardSource(**{kind: -0.1 if kind == "length" else "here", key: value})
 
 
 @pytest.mark.parametrize(
@@ -82,10 +87,14 @@ def complaint(path: Path | None, *overrides: str) -> str:
 
 
 def test_a_list_of_sources_is_read_and_written(tmp_path: Path) -> None:
-    path = write(tmp_path, "  - function: rewards.py:short\n    weight: 2\n  - url: http://here/score\n")
+    path = write(
+        tmp_path,
+        "  - function: rewards.py:short\n    weight: 2\n  - url: http://here/score\n  - length: -1e-2\n",
+    )
     recipe = load(path, stage="dpo")
     assert isinstance(recipe, Rewarded)
-    assert [source.weight for source in recipe.rewards] == [2, 1]
+    assert [source.weight for source in recipe.rewards] == [2, 1, 1]
+    assert recipe.rewards[2].length == -0.01
     again = tmp_path / "again.yaml"
     again.write_text(to_yaml(recipe), encoding="utf-8")
     assert load(again, stage="dpo") == recipe
@@ -113,7 +122,7 @@ def test_a_list_of_sources_is_read_and_written(tmp_path: Path) -> None:
         (
             "  - url: http://here\n  - weight: 2\n",
             5,
-            "rewards.1: a reward is exactly one of model, function and",
+            "rewards.1: a reward is exactly one of model, function, url,",
         ),
         ("  - runs/reward\n", 4, 'rewards.0 must be a section of keys, not "runs/reward".'),
         ("  []\n", 3, "rewards must be a list of sections of keys, not []."),

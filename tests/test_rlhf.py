@@ -338,6 +338,18 @@ def test_what_crashed_goes_on_where_it_was(
     assert adapters() == whole
 
 
+def test_a_reward_that_failed_is_mended_and_the_run_goes_on(work: Path) -> None:
+    source = "ppo.reward=[{function: 'my_rewards.py:short'}]"
+    # Asked for the held-out prompts, for the first iteration, and no further.
+    failing = f"calls = []\n{REWARD.replace('[-len', 'calls.append(1) or len(calls) < 3 and [-len')}"
+    Path("my_rewards.py").write_text(failing)
+    assert "a list of numbers was expected, not bool" in refused(RewardError, source)
+    Path("my_rewards.py").write_text(REWARD)
+    assert "Resuming at step 1 of 2." in go(source)
+    Path("my_rewards.py").write_text(REWARD + "\n")
+    assert "stage ppo: what reward.1.function names has changed" in refused(RunError, source)
+
+
 def test_ctrl_c_names_the_command_that_goes_on(
     whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

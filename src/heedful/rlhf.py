@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from heedful.errors import Interrupted, RecipeError, RunError
+from heedful.errors import Interrupted, RecipeError, RewardError, RunError
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
 from heedful.models.loading import load
@@ -225,8 +225,10 @@ def _standing(stages: Mapping[str, Recipe], name: str, made_from: Mapping[str, s
         raise RunError(f"stage {name}: {error.what}", where=error.where, mend=mend) from error
     info = run.info()
     before = info.get("inputs", {})
+    # A reward that failed has to be mended before the run can go on.
+    failed = info.get("status") == RewardError.__name__.lower()
     for key in made_from:
-        if before.get(key) != made_from[key]:
+        if before.get(key) != made_from[key] and not (failed and key.startswith("reward.")):
             what = f"stage {name}: what {key} names has changed since the run was started."
             raise RunError(what, where=recipe.output, mend=mend)
     return "finished" if info.get("status") == "finished" else "unfinished"

@@ -41,7 +41,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "sft": ("sft", {**COMMON, "dropout": 0.2}),
     "full": ("sft", {**COMMON, "method": "full"}),
     "reward": ("reward", COMMON),
-    "ppo": ("ppo", {**COMMON, "max_steps": None, "epochs": 4.0, "kl_target": 1.0, "kl_horizon": 50.0}),
+    "ppo": (
+        "ppo",
+        {**COMMON, "max_steps": None, "epochs": 4.0, "kl_target": 1.0, "kl_horizon": 50.0, "scale": True},
+    ),
 }
 STEPS = 24
 KILLS = {"dpo": 4, "sft": 3, "full": 3, "reward": 2, "ppo": 4}
@@ -172,7 +175,9 @@ def test_killed_while_a_checkpoint_is_written_the_older_one_stands(
     assert_same(folder, whole("sft"))
 
 
-@pytest.mark.parametrize("die", [("generate", 9), ("judge", 20), ("update", 30), ("update", 33)])
+@pytest.mark.parametrize(
+    "die", [("generate", 9), ("reward", 12), ("judge", 20), ("update", 30), ("update", 33)]
+)
 def test_ppo_killed_in_the_middle_of_an_iteration_makes_it_again(
     die: tuple[str, int], whole: Callable[[str], Path], tmp_path: Path
 ) -> None:

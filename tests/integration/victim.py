@@ -47,6 +47,7 @@ def _die_at(name: str, call: int) -> None:
         "rename": (checkpoint.os, "rename"),
         "remove": (checkpoint, "_remove"),
         "generate": (rollout, "sample"),
+        "reward": (rollout, "checked"),
         "judge": (rollout, "score_tokens"),
         "update": (PPOLoop, "_update"),
     }[name]

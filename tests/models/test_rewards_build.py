@@ -52,6 +52,11 @@ def test_a_weight_and_several_sources_make_a_sum(function: str) -> None:
     assert checked(both, [(user("a"),)], ["one two"]).tolist() == [3]
 
 
+def test_a_length_term_takes_from_another_reward(function: str) -> None:
+    both = built(RewardSource(function=function), RewardSource(length=-0.25, weight=2.0))
+    assert checked(both, [(user("a"),)] * 2, ["one two", ""]).tolist() == [1, 0]
+
+
 def test_an_endpoint_gets_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "hush")
     reward = built(

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from heedful.errors import RunError
-from heedful.recipe import load
+from heedful.recipe import RewardSource, load
 from heedful.training import run_folder
 from heedful.training.run_folder import RunFolder
 from tests.training import small
@@ -106,6 +106,20 @@ def test_what_is_only_written_and_shown_may_change(tmp_path: Path) -> None:
         tmp_path / "run", resume=True, checkpoint_every=7, log_every=3, keep_checkpoints=9, merged=True
     )
     assert load(run.path / "recipe.yaml", stage="dpo").training.checkpoint_every == 7
+
+
+def test_an_endpoint_may_move_but_not_become_another_kind_of_reward(tmp_path: Path) -> None:
+    def scored(*, resume: bool = True, **source: Any) -> None:
+        sources = [RewardSource(function="a:b"), RewardSource(**source)]
+        recipe = small.recipe("ppo", tmp_path / "run").model_copy(update={"reward": sources})
+        run_folder.open_run(recipe, resume=resume)
+
+    scored(url="http://here", resume=False)
+    scored(url="http://there", headers={"a": "b"}, timeout=90.0, retries=9, batch_size=1)
+    with pytest.raises(RunError, match=r"started with reward\.1\.weight = 1\.0, and now it is 2\.0"):
+        scored(url="http://here", weight=2.0)
+    with pytest.raises(RunError, match=r"started with reward\.1\.\w+ = .*, and now it is"):
+        scored(function="c:d")
 
 
 def test_a_damaged_run_file_is_said(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ class RewardRecipe(RewardKeys, Recipe):
     output: Text = "runs/reward"
 
 
+_REWARD_KINDS = ("model", "function", "url", "length")
 # Which kind of reward each key belongs to.
 _REWARD_KEYS = {
     "label": ("model",),
@@ -111,7 +112,7 @@ _REWARD_KEYS = {
 
 
 class RewardSource(Section):
-    """One thing that scores responses: exactly one of `model`, `function` and `url`."""
+    """One thing that scores responses: exactly one of `model`, `function`, `url` and `length`."""
 
     # A reward run of Heedful's or its adapter folder, or the folder or hub id of a Hugging Face classifier.
     model: Text | None = None
@@ -119,6 +120,8 @@ class RewardSource(Section):
     function: Text | None = None
     # An HTTP endpoint that is sent prompts and responses and answers with scores.
     url: Text | None = None
+    # So much for every word of the response; below 0 asks for shorter ones.
+    length: float | None = None
     # What its scores are multiplied by before those of several rewards are added up.
     weight: float = 1.0
     # Whose score it is, where a classifier has several labels.
@@ -134,10 +137,10 @@ class RewardSource(Section):
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
-        kinds = [kind for kind in ("model", "function", "url") if getattr(self, kind) is not None]
+        kinds = [kind for kind in _REWARD_KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
-            given = " and ".join(kinds) or "none of them"
-            raise ValueError(f"a reward is exactly one of model, function and url, and this one has {given}")
+            listed, given = ", ".join(_REWARD_KINDS), " and ".join(kinds) or "none of them"
+            raise ValueError(f"a reward is exactly one of {listed}, and this one has {given}")
         for key, owners in _REWARD_KEYS.items():
             if kinds[0] not in owners and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} belongs to {' and '.join(owners)}, and this reward is a {kinds[0]}")
@@ -192,6 +195,8 @@ class PPOObjective(Section):
     whiten_rewards: bool = False
     # Subtract the mean score of the first iteration's answers, which are the reference's own.
     center: bool = True
+    # Divide scores by their running standard deviation, that of all iterations so far.
+    scale: bool = False
     # Scores further from 0 than this are clipped, and counted.
     score_clip: Positive | None = None
     # The score of a response that does not end by itself; None lets its own stand.
@@ -207,6 +212,10 @@ class PPOGuardSettings(Section):
     max_kl: Positive = 50.0
     # Entropy below this share of the first iteration's is a collapse.
     min_entropy: Share = 0.1
+    # How many times as long answers may grow while longer ones score higher; None sets no limit.
+    max_length_growth: Annotated[float, Field(gt=1)] | None = 2.0
+    # The correlation of score and length in an iteration from which on longer ones score higher.
+    length_correlation: Share = 0.5
     # The critic's loss above this many times its running median is a divergence.
     max_value_ratio: Annotated[float, Field(gt=1)] = 50.0
     # Bad iterations in a row before going back to the last good checkpoint.

@@ -18,13 +18,18 @@ _WINDOW = 50
 # ... once there are this many: the first steps of a run are all unlike each other.
 _ENOUGH = 10
 
+_ADVICE = "Start anew with a lower training.learning_rate, or look at the rows of that step."
+
 Action = Literal["go", "skip", "rollback", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """What to do, why, and what a person can do where it is to stop."""
+
     action: Action
     reason: str = ""
+    advice: str = _ADVICE
 
 
 class Guard:
@@ -65,10 +70,10 @@ class Guard:
         self._bad_in_a_row = 0
         return self.give_way(f"{reason}, {self.patience} steps in a row")
 
-    def give_way(self, reason: str) -> Decision:
+    def give_way(self, reason: str, advice: str = _ADVICE) -> Decision:
         """Go back with a lower learning rate, or stop where that was done often enough."""
         if self.rollbacks >= self.max_rollbacks:
-            return Decision("stop", f"{reason}, after going back {self.rollbacks} times")
+            return Decision("stop", f"{reason}, after going back {self.rollbacks} times", advice)
         self.rollbacks += 1
         self.lr_scale *= self.lr_cut
         return Decision("rollback", reason)

@@ -256,6 +256,10 @@ class Loop:
 
         processes.on_main(write)
 
+    def conceded(self) -> str:
+        """What going back has changed so far, in words."""
+        return f"learning rate × {self.guard.lr_scale:g}"
+
     def calm(self) -> bool:
         """Whether the last step was good."""
         return self.guard.calm
@@ -298,11 +302,10 @@ class Loop:
             raise TrainingStopped(
                 f"training stopped at step {self.step + 1}: {decision.reason}.",
                 where=str(self.run.path),
-                mend=f"Start anew with a lower training.learning_rate, or look at the rows of that step. "
-                f"The last good state is {last}.",
+                mend=f"{decision.advice} The last good state is {last}.",
             )
         self._restore(last)
-        reason = f"{decision.reason}: back to step {self.step}, learning rate × {self.guard.lr_scale:g}"
+        reason = f"{decision.reason}: back to step {self.step}, {self.conceded()}"
         self._note("rollback", reason, task)
 
     def _note(self, event: str, reason: str, task: Task) -> None:
@@ -313,8 +316,12 @@ class Loop:
         raise Interrupted(
             f"interrupted at step {self.step} of {self.total}; the checkpoint is written.",
             where=str(self.run.path),
-            mend=f"Resume with: {self.command}" if self.command else "Run it again with resume.",
+            mend=self.how_to_resume(),
         )
+
+    def how_to_resume(self) -> str:
+        """What a person is told to do when a run ends before its time."""
+        return f"Resume with: {self.command}" if self.command else "Run it again with resume."
 
 
 def visited(rows: int, settings: TrainingSettings) -> list[int]:

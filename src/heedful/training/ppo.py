@@ -48,7 +48,9 @@ def run(
     def stages() -> tuple[Prompts, Prompts | None]:
         # A reward model of this backbone is one of its adapters, so it comes when the old ones are gone.
         if not scored_by:
-            limits = Limits(recipe.data.max_length, None, recipe.data.truncation)
+            # With its turn closed an answer may be a token too long for its prompt, and has to be scored.
+            policy = recipe.data.truncation if recipe.data.truncation != "drop" else "keep_end"
+            limits = Limits(recipe.data.max_length, None, policy)
             scored_by.append(
                 rewards.build(recipe.reward, backbone=backbone, renderer=prepared.renderer, limits=limits)
             )
@@ -94,6 +96,9 @@ def check(recipe: PPORecipe, *, has_reward: bool = False) -> None:
     if recipe.rollout.max_new_tokens >= recipe.data.max_length:
         what = f"{recipe.rollout.max_new_tokens} new tokens leave no room for a prompt."
         raise RecipeError(what, where="data.max_length", mend="Raise it, or lower rollout.max_new_tokens.")
+    if recipe.training.method == "lora" and recipe.lora.dropout > 0:
+        what = "with dropout the policy is not the one that sampled, and the ratio does not start at 1."
+        raise RecipeError(what, where="lora.dropout", mend="Set lora.dropout=0.")
     if recipe.training.method == "full" and recipe.objective.critic != "trunk":
         what = "with full fine-tuning the critic is a head on the policy's trunk."
         raise RecipeError(what, where="objective.critic", mend="Set objective.critic=trunk.")

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from heedful.errors import TrainingStopped
+from heedful.errors import RewardError, TrainingStopped
 from heedful.models.rewards import Reward
 from heedful.models.roles import ActorCritic
-from heedful.objectives.kl import adapted, k1, k3
-from heedful.objectives.ppo import (
-    advantages,
-    explained_variance,
-    surrogate,
-    token_rewards,
-    value_loss,
-    whiten,
-)
+from heedful.objectives.kl import adapted, k1
+from heedful.objectives.ppo import advantages, surrogate, token_rewards, value_loss, whiten
 from heedful.recipe import PPORecipe
 from heedful.render.chat import Renderer
 from heedful.render.packing import pack
@@ -35,14 +30,14 @@ from heedful.render.rows import Rows
 from heedful.training import checkpoint, ppo_watch
 from heedful.training.averages import Sums
 from heedful.training.loop import OWN, Loop, Outcome, batch
+from heedful.training.ppo_numbers import described, shown, table
+from heedful.training.ppo_scores import Shaping
 from heedful.training.rollout import Rollout, collect
 from heedful.training.tracking import Task
 
 # Before any update the policy that is trained is the one that sampled. What may differ is rounding.
 _SAME_KL = {torch.float32: 1e-6, torch.float64: 1e-6}
 _SAME_KL_HALF = 1e-2
-# Characters of an answer that a person is shown.
-_SHOWN = 80
 
 
 class Prompts:
@@ -59,7 +54,7 @@ class PPOLoop(Loop):
 
     Attributes:
         beta: the KL coefficient as it is now.
-        center: what is subtracted from scores; known once the first iteration's are.
+        shaping: what is made of the scores.
     """
 
     def __init__(
@@ -69,22 +64,31 @@ class PPOLoop(Loop):
         self.recipe, self.renderer, self.reward = recipe, renderer, reward
         self.beta = recipe.objective.beta
         self.watch = ppo_watch.Watch(recipe.watch)
-        self.center: float | None = None
+        self.shaping = Shaping(recipe.objective)
         self.best: dict[str, Any] = {}
+        # Whether the held-out prompts of this step are still to be scored.
+        self.owes_evaluation = False
         self.learner = ActorCritic(
             self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
         )
         self.learner.force_padded(self.settings.padded)
+
+    def _begin(self, resume: bool) -> None:
+        """As `Loop._begin`; held-out prompts that a failing reward left without scores are scored now."""
+        super()._begin(resume)
+        if self.owes_evaluation:
+            self._evaluate()
 
     def _advance(self, task: Task) -> bool:
         """One iteration, or what the guards make of it; whether it led on and not back."""
         started = time.perf_counter()
         rate = self.set_rate()
         members = batch(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
-        rollout = self._collect(members)
+        with self._losing_nothing():
+            rollout = self._collect(members)
         numbers = self._learn_from(rollout)
-        trouble = self._trouble(numbers)
-        if trouble:
+        trouble = self.watch.judge(numbers)
+        if trouble is not None:
             return self._mend(trouble, task)
         self.step += 1
         numbers |= {
@@ -95,10 +99,13 @@ class PPOLoop(Loop):
         }
         self._adapt(numbers["kl"], len(rollout.scores))
         self._log("train", numbers)
-        shown = _shown(rollout)
-        self.metrics.write("sample", self.step, shown)
+        remark = self.watch.remark(numbers)
+        if remark:
+            self._note("warning", remark, task)
+        answers = shown(rollout)
+        self.metrics.write("sample", self.step, answers)
         if self._is_due(self.settings.eval_every):
-            task.say(_table(self.step, shown))
+            task.say(table(self.step, answers))
         task.update(
             self.step,
             f"reward {numbers['reward']:.3f}  KL {numbers['kl']:.2f}  length {numbers['length']:.0f}",
@@ -118,12 +125,29 @@ class PPOLoop(Loop):
             learner=self.learner,
         )
 
+    @contextmanager
+    def _losing_nothing(self) -> Iterator[None]:
+        """A reward that fails stops the run at a checkpoint of the state before it was asked.
+
+        Before the first iteration there is nothing to lose, and a run without a checkpoint may be started
+        again by another recipe. After a bad iteration the weights may be bad, and the checkpoint before it
+        stays the newest, as it does when the run is interrupted.
+        """
+        before = checkpoint.random_states()
+        try:
+            yield
+        except RewardError as error:
+            if self.step == 0 or not self.calm():
+                raise
+            checkpoint.set_random_states(before)
+            self._save()
+            what = f"{error.what}\n  The state after iteration {self.step} of {self.total} is saved."
+            raise RewardError(what, where=error.where, mend=self.how_to_resume()) from error
+
     def _learn_from(self, rollout: Rollout) -> dict[str, float]:
         """The iteration's updates; its metrics."""
         objective = self.recipe.objective
-        if self.center is None:
-            self.center = float(rollout.scores.mean()) if objective.center else 0.0
-        shaped, clipped = _shaped(rollout, self.center, objective.missing_end, objective.score_clip)
+        shaped, told = self.shaping(rollout.scores, rollout.ended)
         penalties = k1(rollout.logps, rollout.reference)
         rewards = token_rewards(shaped, penalties, rollout.lengths, beta=self.beta)
         if objective.whiten_rewards:
@@ -131,8 +155,7 @@ class PPOLoop(Loop):
         gains, returns = advantages(
             rewards, rollout.values, rollout.lengths, discount=objective.discount, decay=objective.decay
         )
-        numbers = _described(rollout, gains, returns)
-        numbers |= {"reward/shaped": float(shaped.mean()), "reward/clipped": clipped}
+        numbers = described(rollout, gains, returns) | told
         clock = time.perf_counter()
         numbers |= self._updates(rollout, whiten(gains), returns)
         seconds = {**rollout.seconds, "update": time.perf_counter() - clock}
@@ -214,20 +237,16 @@ class PPOLoop(Loop):
                 mend="This is a defect of Heedful or of the model's code; please report it.",
             )
 
-    def _trouble(self, numbers: dict[str, float]) -> str:
-        if not math.isfinite(numbers["loss"]):
-            return f"the loss is {numbers['loss']}"
-        if not math.isfinite(numbers["grad_norm"]):
-            return f"the gradient norm is {numbers['grad_norm']}"
-        return self.watch.judge(numbers)
-
-    def _mend(self, trouble: str, task: Task) -> bool:
+    def _mend(self, trouble: ppo_watch.Trouble, task: Task) -> bool:
         """Go back to the last good checkpoint with smaller steps and a stronger pull, or stop."""
-        decision = self.guard.give_way(trouble)
+        decision = self.guard.give_way(trouble.reason, trouble.advice)
         if decision.action == "rollback":
             self.beta *= self.recipe.watch.beta_raise
         self._give_way(decision, task)
         return False
+
+    def conceded(self) -> str:
+        return f"{super().conceded()}, beta {self.beta:g}"
 
     def _adapt(self, kl: float, episodes: int) -> None:
         objective = self.recipe.objective
@@ -241,17 +260,20 @@ class PPOLoop(Loop):
         if self.held_out is None:
             return
         rows = self.held_out.rows[: self.recipe.rollout.held_out_prompts]
-        rollout = collect(
-            self.backbone,
-            self.renderer,
-            rows,
-            self.reward,
-            self.recipe.rollout,
-            seed=self.settings.seed,
-            tokens_per_row=self.settings.tokens_per_row,
-            padded=self.settings.padded,
-        )
-        numbers = _described(rollout)
+        self.owes_evaluation = True
+        with self._losing_nothing():
+            rollout = collect(
+                self.backbone,
+                self.renderer,
+                rows,
+                self.reward,
+                self.recipe.rollout,
+                seed=self.settings.seed,
+                tokens_per_row=self.settings.tokens_per_row,
+                padded=self.settings.padded,
+            )
+        self.owes_evaluation = False
+        numbers = described(rollout)
         self.evaluation = {name: numbers[name] for name in ("reward", "kl", "length", "ended", "entropy")}
         self.evaluation["rows"] = float(len(rows))
         self._log("eval", self.evaluation)
@@ -281,16 +303,29 @@ class PPOLoop(Loop):
     def calm(self) -> bool:
         return super().calm() and self.watch.calm
 
+    def _restore(self, folder: Path) -> checkpoint.Saved:
+        """As `Loop._restore`; scores of iterations that are undone leave no trace in the scale."""
+        saved = super()._restore(folder)
+        self.shaping.load_state(saved.state["shaping"])
+        return saved
+
     def own_tensors(self) -> dict[str, Tensor]:
         return {f"{OWN}{name}": weight for name, weight in self.best.get("weights", {}).items()}
 
     def own_state(self) -> dict[str, Any]:
         best = {name: value for name, value in self.best.items() if name != "weights"}
-        return {"beta": self.beta, "center": self.center, "watch": self.watch.state(), "best": best}
+        return {
+            "beta": self.beta,
+            "shaping": self.shaping.state(),
+            "watch": self.watch.state(),
+            "best": best,
+            "owes_evaluation": self.owes_evaluation,
+        }
 
     def load_own_state(self, saved: checkpoint.Saved) -> None:
-        self.beta, self.center = saved.state["beta"], saved.state["center"]
+        self.beta = saved.state["beta"]
         self.watch.load_state(saved.state["watch"])
+        self.owes_evaluation = saved.state["owes_evaluation"]
         self.best = dict(saved.state["best"])
         if self.best:
             own = {name: weight for name, weight in saved.weights.items() if name.startswith(OWN)}
@@ -301,82 +336,5 @@ def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": float(value) for name, value in numbers.items()}
 
 
-def _shaped(
-    rollout: Rollout, center: float, missing_end: float | None, clip: float | None
-) -> tuple[Tensor, float]:
-    """The scores that are learned from, and the share of them that were clipped."""
-    scores = rollout.scores - center
-    if missing_end is not None:
-        scores = torch.where(rollout.ended, scores, torch.full_like(scores, missing_end))
-    if clip is None:
-        return scores, 0.0
-    return scores.clamp(-clip, clip), float((scores.abs() > clip).float().mean())
-
-
-def _described(
-    rollout: Rollout, gains: Tensor | None = None, returns: Tensor | None = None
-) -> dict[str, float]:
-    """What is worth knowing of a rollout before anything is learned from it."""
-    scores, lengths = rollout.scores, rollout.lengths.float()
-    low, middle, high = (float(scores.quantile(share)) for share in (0.1, 0.5, 0.9))
-    found = {
-        "reward": float(scores.mean()),
-        "reward/std": float(scores.std(correction=0)),
-        "reward/q10": low,
-        "reward/median": middle,
-        "reward/q90": high,
-        "kl": float(rollout.by_response(k1(rollout.logps, rollout.reference)).mean()),
-        "kl/k3": float(rollout.by_response(k3(rollout.logps, rollout.reference)).mean()),
-        "entropy": float(-rollout.logps.mean()),
-        "length": float(lengths.mean()),
-        "ended": float(rollout.ended.float().mean()),
-        "reward/length_correlation": _correlation(scores, lengths),
-    }
-    if gains is not None and returns is not None:
-        found |= {
-            "value/explained_variance": explained_variance(rollout.values, returns),
-            "value/mean": float(rollout.values.mean()),
-            "returns/mean": float(returns.mean()),
-            "advantages/std": float(gains.std(correction=0)),
-        }
-    return found
-
-
-def _correlation(one: Tensor, other: Tensor) -> float:
-    """Pearson's; 0 where either does not vary."""
-    one, other = one - one.mean(), other - other.mean()
-    scale = float(one.norm() * other.norm())
-    return float(one @ other) / scale if scale > 0 else 0.0
-
-
 def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
-
-
-def _table(step: int, shown: dict[str, Any]) -> str:
-    """An iteration's answers for a person: score, tokens, and how each begins."""
-    lines = [f"Answers at iteration {step} (score, tokens, text)"]
-    for name, one in shown.items():
-        text = " ".join(one["response"].split())
-        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        lines.append(
-            f"  {name:<6} {one['score']:>7.3f} {one['tokens']:>4}{'' if one['ended'] else '+'}  {text}"
-        )
-    return "\n".join(lines)
-
-
-def _shown(rollout: Rollout) -> dict[str, Any]:
-    """The best, the median and the worst response of a rollout."""
-    order = rollout.scores.argsort(descending=True).tolist()
-    samples = len(rollout.texts) // len(rollout.rows)
-    picked = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    return {
-        name: {
-            "id": rollout.rows[index // samples].id,
-            "response": rollout.texts[index],
-            "score": float(rollout.scores[index]),
-            "tokens": int(rollout.lengths[index]),
-            "ended": bool(rollout.ended[index]),
-        }
-        for name, index in picked.items()
-    }

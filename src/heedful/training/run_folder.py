@@ -30,6 +30,8 @@ _MAY_CHANGE = (
     "export.merged",
     "data.quarantine",
 )
+# Of a reward behind an endpoint: where it stands and how it is asked, which its scores do not depend on.
+_MAY_MOVE = ("url", "headers", "timeout", "retries", "batch_size")
 
 
 class RunFolder:
@@ -161,6 +163,10 @@ def _settled(recipe: Recipe) -> dict[str, Any]:
         if isinstance(value, Mapping):
             for key, inner in value.items():
                 walk(f"{prefix}.{key}" if prefix else key, inner)
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for at, source in enumerate(value):
+                moves = _MAY_MOVE if source.get("url") is not None else ()
+                walk(f"{prefix}.{at}", {key: inner for key, inner in source.items() if key not in moves})
         else:
             flat[prefix] = value
 

@@ -16,7 +16,7 @@ from heedful.models.catalog import resolve
 from heedful.models.loading import load
 from heedful.models.rewards.backbone import RECORD, BackboneReward, load_onto
 from heedful.models.rewards.classifier import ClassifierReward
-from heedful.models.rewards.combine import WeightedSum
+from heedful.models.rewards.combine import LengthTerm, WeightedSum
 from heedful.models.rewards.function import FunctionReward
 from heedful.models.rewards.http import HttpReward
 from heedful.models.rewards.reward import Reward
@@ -93,6 +93,8 @@ def load_reward(name: str, *, max_length: int | None = None) -> BackboneReward:
 def _one(source: RewardSource, backbone: Backbone, renderer: Renderer, limits: Limits) -> Reward:
     if source.function is not None:
         return FunctionReward(source.function)
+    if source.length is not None:
+        return LengthTerm(source.length)
     if source.url is not None:
         return HttpReward(
             source.url,
