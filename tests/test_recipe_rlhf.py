@@ -38,7 +38,7 @@ def test_it_needs_nothing_but_the_data_of_two_stages() -> None:
     assert recipe.sft is not None
     assert recipe.reward is not None
     rates = [stage.training.learning_rate for stage in (recipe.sft, recipe.reward, recipe.ppo)]
-    assert rates == [2e-4, 1e-4, 1e-4]
+    assert rates == [2e-4, 1e-4, 1e-3]
     assert (recipe.ppo.data.train, recipe.output) == ("pairs.jsonl", "runs/rlhf")
 
 
@@ -145,7 +145,7 @@ def test_something_must_score() -> None:
 
 
 def test_ppo_of_every_weight_wants_a_reward_model_that_stays_where_it_is() -> None:
-    full = [*DATA, "ppo.training.method=full", "ppo.objective.critic=trunk"]
+    full = [*DATA, "ppo.training.method=full"]
     assert "set reward.training.method to full as well" in complaint(*full)
     assert read(*full, "reward.training.method=full").ppo.training.method == "full"
 

@@ -162,14 +162,14 @@ def test_further_rewards_are_added_to_the_reward_models(work: Path) -> None:
 @pytest.mark.parametrize("full", [("sft",), ("reward",), STAGES])
 def test_stages_that_train_every_weight(work: Path, loads: list[str], full: tuple[str, ...]) -> None:
     keys = [f"{stage}.training.method=full" for stage in full]
-    go(*keys, *(["ppo.objective.critic=trunk"] if "ppo" in full else []))
+    go(*keys)
     for stage in STAGES:
         assert Path("out", stage, "merged" if stage in full else "adapter").is_dir()
     assert RunFolder(Path("out/ppo")).info()["model"]["lineage"] == (
         [] if "sft" in full else [str(work / "out" / "sft" / "adapter")]
     )
     del loads[:]
-    go(*keys, *(["ppo.objective.critic=trunk"] if "ppo" in full else []))
+    go(*keys)
     assert loads == []
 
 

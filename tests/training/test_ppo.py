@@ -220,6 +220,19 @@ def test_a_stop_token_in_the_prompt_says_nothing_of_the_response(
     assert line["ended"] == 0.0
 
 
+def test_the_critic_is_the_reward_models_copy_where_there_is_one_and_else_the_policys_head(
+    tmp_path: Path,
+) -> None:
+    base = str(tiny.save(tmp_path / "base"))
+    given = Given(small.pairs(12), None, load(base, dtype="float32", device="cpu"))
+    judge = small.train("reward", tmp_path / "reward", given=given).run
+    for reward, adapters in ((small.cats, {"policy"}), (str(judge), {"policy", "critic"})):
+        backbone = load(base, dtype="float32", device="cpu")
+        train(tmp_path / f"run-{len(adapters)}", reward, given=Given(PROMPTS, None, backbone), max_steps=1)
+        learning = {name.split(".")[-2] for name in backbone.trainable() if "lora_" in name}
+        assert learning == adapters
+
+
 def test_a_batch_that_does_not_divide_evenly(tmp_path: Path) -> None:
     # Ten prompts are seven and then three; seven answers are three minibatches of 3, 3 and 1.
     settings = {"batch_size": 7, "minibatches": 3, "max_steps": 4, "max_approx_kl": None}

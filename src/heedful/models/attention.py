@@ -175,7 +175,8 @@ def _together(
     """
 
     def rows(states: Tensor) -> Tensor:
-        return states[0].index_select(1, group.index).unflatten(1, (-1, group.width)).transpose(0, 1)
+        chosen = states[0].index_select(1, group.index)
+        return chosen.view(len(chosen), -1, group.width, chosen.shape[-1]).transpose(0, 1)
 
     out = _attend(rows(query), rows(key), rows(value), scaling, window, softcap)
     return out.transpose(0, 1).flatten(1, 2).index_select(1, group.real)[None]
@@ -216,8 +217,8 @@ def _attend(
     """Causal attention of the last `q` of `k` positions: `[rows, heads, q, dim]`."""
     queries, keys = query.shape[2], key.shape[2]
     if query.dtype == torch.bfloat16 and keys <= _FP32_FASTER:
-        wide = _attend(query.float(), key.float(), value.float(), scaling, window, softcap)
-        return wide.to(query.dtype)
+        found: Tensor = _InFp32.apply(query, key, value, scaling, window, softcap)
+        return found
     if window is not None and window >= keys:
         window = None
     if softcap is not None:
@@ -232,6 +233,24 @@ def _attend(
         scale=scaling,
         enable_gqa=key.shape[1] != query.shape[1],
     )
+
+
+class _InFp32(torch.autograd.Function):
+    """`_attend` of bf16 states, computed in fp32; what backward needs is kept in bf16 and computed again."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, *how: Any) -> Tensor:
+        ctx.save_for_backward(query, key, value)
+        ctx.how = how
+        return _attend(query.float(), key.float(), value.float(), *how).to(query.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.enable_grad():
+            states = [state.detach().float().requires_grad_() for state in ctx.saved_tensors]
+            out = _attend(*states, *ctx.how)
+        grads = torch.autograd.grad(out, states, upstream[0].float())
+        return (*(grad.to(upstream[0].dtype) for grad in grads), None, None, None)
 
 
 def _attend_capped(

@@ -99,13 +99,13 @@ def check(recipe: PPORecipe, *, has_reward: bool = False) -> None:
     if recipe.training.method == "lora" and recipe.lora.dropout > 0:
         what = "with dropout the policy is not the one that sampled, and the ratio does not start at 1."
         raise RecipeError(what, where="lora.dropout", mend="Set lora.dropout=0.")
-    if recipe.training.method == "full" and recipe.objective.critic != "trunk":
+    if recipe.training.method == "full" and recipe.objective.critic == "adapter":
         what = "with full fine-tuning the critic is a head on the policy's trunk."
         raise RecipeError(what, where="objective.critic", mend="Set objective.critic=trunk.")
 
 
 def _give_roles(prepared: job.Job, recipe: PPORecipe) -> None:
-    """A policy that starts as the reference, and a critic: the reward model's copy where it is at hand."""
+    """A policy that starts as the reference, and a critic."""
     backbone, lora, training = prepared.backbone, recipe.lora, recipe.training
     settings: dict[str, Any] = {
         "rank": lora.rank,
@@ -117,10 +117,11 @@ def _give_roles(prepared: job.Job, recipe: PPORecipe) -> None:
         backbone.train_fully()
     else:
         backbone.train_lora("policy", seed=training.seed, **settings)
-    if recipe.objective.critic == "trunk":
+    critic, has_reward_model = recipe.objective.critic, "reward" in backbone.heads
+    if critic == "trunk" or (critic == "auto" and not has_reward_model):
         backbone.add_head("critic")
         backbone.trunks["critic"] = "policy"
-    elif "reward" in backbone.heads:
+    elif has_reward_model:
         backbone.copy_role("reward", "critic")
     else:
         backbone.train_lora("critic", seed=training.seed + 1, **settings)

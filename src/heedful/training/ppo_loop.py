@@ -69,7 +69,7 @@ class PPOLoop(Loop):
         # Whether the held-out prompts of this step are still to be scored.
         self.owes_evaluation = False
         self.learner = ActorCritic(
-            self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
+            self.backbone, trunk="critic" in self.backbone.trunks, temperature=recipe.rollout.temperature
         )
         self.learner.force_padded(self.settings.padded)
 
