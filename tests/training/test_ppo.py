@@ -1,4 +1,4 @@
-"""PPO learns, stops when it must, and leaves alone what is not there: padding, and what follows an end."""
+"""PPO learns, takes answers of every kind, and leaves alone what is not there: padding, what follows ends."""
 
 from __future__ import annotations
 
@@ -9,66 +9,26 @@ from typing import Any
 import pytest
 import torch
 
-from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.backbone import Backbone
 from heedful.models.loading import load
-from heedful.models.rewards import ClassifierReward, FunctionReward, HttpReward
+from heedful.models.rewards import ClassifierReward, FunctionReward
 from heedful.models.roles import ActorCritic
 from heedful.models.scoring import score_tokens
 from heedful.objectives.ppo import advantages, token_rewards
-from heedful.recipe import RewardSource, RolloutSettings
+from heedful.recipe import RolloutSettings
 from heedful.records import Demonstration, assistant, user
 from heedful.render.chat import Renderer
 from heedful.render.prompts import render_prompts
 from heedful.render.rows import Rows
 from heedful.render.truncate import Limits
-from heedful.training import ppo, rollout
 from heedful.training.job import Given
-from heedful.training.loop import Outcome
 from heedful.training.ppo_loop import PPOLoop
-from heedful.training.ppo_scores import Shaping
 from heedful.training.rollout import Rollout, collect
 from heedful.training.run_folder import RunFolder
-from heedful.training.tracking import read_metrics
 from tests import tiny
 from tests.models.classifiers import encoder
 from tests.training import small
-
-PROMPTS = [Demonstration((user(f"{word} the?"),), (assistant("x"),), id=word) for word in small.WORDS[:10]]
-
-
-def train(
-    folder: Path,
-    reward: Any = small.cats,
-    *,
-    given: Given | None = None,
-    resume: bool = False,
-    **settings: Any,
-) -> Outcome:
-    """`reward` is a function, or the name of a model."""
-    recipe = small.recipe("ppo", folder, **settings)
-    given = given or Given(PROMPTS, None, tiny.backbone())
-    if isinstance(reward, str):
-        recipe = recipe.model_copy(update={"reward": [RewardSource(model=reward)]})
-    scored_by = None if isinstance(reward, str) else FunctionReward(reward)
-    return ppo.run(recipe, given, reward=scored_by, resume=resume, reporter=small.QUIET)
-
-
-def lines(outcome: Outcome, kind: str = "train") -> list[dict[str, Any]]:
-    return [line for line in read_metrics(outcome.run / "metrics.jsonl") if line["kind"] == kind]
-
-
-def events(folder: Path) -> list[dict[str, Any]]:
-    return [line for line in read_metrics(folder / "metrics.jsonl") if line["kind"] == "guard"]
-
-
-def told(outcome: Outcome) -> list[dict[str, Any]]:
-    """All that the log says, apart from how long it took."""
-    timed = ("seconds", "tokens_per_second")
-    return [
-        {name: value for name, value in line.items() if name.partition("/")[0] not in timed}
-        for line in read_metrics(outcome.run / "metrics.jsonl")
-    ]
+from tests.training.ppo_runs import PROMPTS, forced, lines, told, train
 
 
 def rows(backbone: Backbone) -> Rows:
@@ -115,6 +75,11 @@ def test_a_constant_reward_teaches_the_policy_nothing_and_breaks_nothing(tmp_pat
     assert [line["reward"] for line in found] == [2.0] * 3
     for name in ("advantages/std", "loss", "kl", "reward/length_correlation", "value/explained_variance"):
         assert [line[name] for line in found] == pytest.approx([0.0] * 3, abs=1e-6), name
+
+
+def test_iterations_between_two_lines_of_the_log_are_made_and_not_told(tmp_path: Path) -> None:
+    found = train(tmp_path / "run", log_every=2)
+    assert (found.steps, [line["step"] for line in lines(found)]) == (3, [2, 3])
 
 
 def test_the_best_policy_by_held_out_reward_is_the_one_that_is_kept(tmp_path: Path) -> None:
@@ -179,15 +144,6 @@ def test_tokens_are_found_again_in_any_order_of_rows() -> None:
 
 
 # ---- responses of every kind
-
-
-def forced(monkeypatch: pytest.MonkeyPatch, tokens: list[int], stop: int | None) -> None:
-    """The policy says this and nothing else."""
-
-    def always(model: Any, prompts: Any, *, samples: int = 1, **options: Any) -> list[Any]:
-        return [rollout.Sample(list(tokens), stop) for _ in range(len(prompts) * samples)]
-
-    monkeypatch.setattr(rollout, "sample", always)
 
 
 def test_a_policy_that_ends_at_once_still_has_one_token(
@@ -302,160 +258,6 @@ def test_prompts_beyond_the_limit_are_cut_or_left_out() -> None:
 def test_the_same_prompt_is_asked_once() -> None:
     found = render_prompts([PROMPTS[0], *PROMPTS], Renderer(tiny.tokenizer()), Limits(200))
     assert (found.counts.read, len(found), found.counts.quarantined) == (11, 10, {"same_prompt": 1})
-
-
-# ---- trouble
-
-
-def raising(responses: list[str]) -> list[float]:
-    raise KeyError("gone")
-
-
-def nobody_there(responses: list[str]) -> list[float]:
-    prompts = [(user("a"),)] * len(responses)
-    return HttpReward("http://127.0.0.1:1/score", retries=0)(prompts, responses)
-
-
-def noisy(prompts: list[str], responses: list[str]) -> list[float]:
-    """Asks for randomness, which a resumed run has to find as it was."""
-    return [score + 0.1 * float(torch.rand(())) for score in small.cats(prompts, responses)]
-
-
-# With held-out prompts the reward is asked at steps 0, 2 and 4 too: the fifth call scores iteration 3, the
-# fourth the held-out prompts after iteration 2.
-@pytest.mark.parametrize("call", [4, 5])
-@pytest.mark.parametrize(
-    ("spoilt", "said"),
-    [
-        (lambda responses: [float("nan")] * len(responses), "nan"),
-        (lambda responses: [1.0] * (len(responses) + 1), "scores for"),
-        (raising, "failed with KeyError"),
-        (nobody_there, "connection failed"),
-    ],
-)
-def test_a_reward_that_fails_stops_the_run_and_loses_nothing(
-    spoilt: Any, said: str, call: int, tmp_path: Path
-) -> None:
-    settings = {"checkpoint_every": 5, "eval_every": 2, "max_steps": 5, "scale": True}
-    calls = [0]
-
-    def reward(prompts: list[str], responses: list[str]) -> list[float]:
-        calls[0] += 1
-        scores = noisy(prompts, responses)
-        return spoilt(responses) if calls[0] >= call else scores
-
-    def given() -> Given:
-        return Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
-
-    with pytest.raises(RewardError, match=rf"(?s){said}.*after iteration 2 of 5 is saved. Resume with: "):
-        train(tmp_path / "run", reward, given=given(), **settings)
-    resumed = train(tmp_path / "run", noisy, given=given(), resume=True, **settings)
-    whole = train(tmp_path / "whole", noisy, given=given(), **settings)
-    assert told(resumed) == told(whole)
-    assert resumed.evaluation == whole.evaluation
-    files = [one.run / "adapter" / "adapter_model.safetensors" for one in (resumed, whole)]
-    assert files[0].read_bytes() == files[1].read_bytes()
-
-
-def test_a_reward_that_fails_at_once_leaves_no_run_in_the_way(tmp_path: Path) -> None:
-    given = Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
-    with pytest.raises(RewardError, match=r'response: "[^\n]*"$'):
-        train(tmp_path / "run", lambda prompts, responses: [float("nan")] * len(responses), given=given)
-    assert train(tmp_path / "run", given=given, beta=0.2).steps == 3
-
-
-def test_a_policy_other_than_the_one_that_sampled_is_noticed_before_it_learns(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    judged = rollout.score_tokens
-    monkeypatch.setattr(rollout, "score_tokens", lambda *given, **options: judged(*given, **options) - 0.1)
-    with pytest.raises(TrainingStopped, match="differs from the one that sampled"):
-        train(tmp_path / "run")
-
-
-def test_a_run_away_policy_goes_back_with_a_stronger_pull_and_then_stops(tmp_path: Path) -> None:
-    settings = {
-        "max_kl": 1e-6,
-        "bad_iterations": 1,
-        "max_rollbacks": 2,
-        "max_steps": 20,
-        "learning_rate": 1e-2,
-    }
-    stopped = r"run away from the reference.*after going back 2 times.*higher objective\.beta"
-    with pytest.raises(TrainingStopped, match=stopped):
-        train(tmp_path / "run", beta=0.1, **settings)
-    told = events(tmp_path / "run")
-    assert [line["event"] for line in told] == ["rollback", "rollback", "stop"]
-    conceded = [line["reason"].partition("back to step 0, ")[2] for line in told[:2]]
-    assert conceded == ["learning rate × 0.5, beta 0.2", "learning rate × 0.25, beta 0.4"]
-
-
-def test_answers_that_are_paid_for_their_length_are_noticed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    calls = [0]
-
-    def longer(model: Any, prompts: Any, **options: Any) -> list[Any]:
-        calls[0] += 1
-        return [rollout.Sample([20] * (calls[0] + number), 2) for number in range(len(prompts))]
-
-    def length(prompts: list[str], responses: list[str]) -> list[float]:
-        return [float(len(text)) for text in responses]
-
-    monkeypatch.setattr(rollout, "sample", longer)
-    settings = {"max_steps": 20, "max_rollbacks": 0, "learning_rate": 1e-6}
-    with pytest.raises(TrainingStopped, match=r"step 8: length is rewarded.*correlation 1\.00.*length term"):
-        train(tmp_path / "run", length, **settings)
-
-
-def test_a_negative_mean_kl_is_explained_and_stops_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    judged = rollout.score_tokens
-
-    def likelier(judge: Any, *given: Any, **options: Any) -> torch.Tensor:
-        found = judged(judge, *given, **options)
-        is_reference = getattr(judge, "name", "") == "reference"
-        return found + torch.linspace(0.05, 0.15, len(found)) if is_reference else found
-
-    monkeypatch.setattr(rollout, "score_tokens", likelier)
-    assert train(tmp_path / "run").steps == 3
-    (told,) = events(tmp_path / "run")
-    assert (told["event"], told["step"]) == ("warning", 1)
-    assert "a true one is never negative" in told["reason"]
-
-
-def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    counts: list[int] = []
-    shape = Shaping.__call__
-
-    def noted(shaping: Shaping, scores: torch.Tensor, ended: torch.Tensor) -> Any:
-        found = shape(shaping, scores, ended)
-        counts.append(shaping.state()["moments"][0])
-        return found
-
-    monkeypatch.setattr(Shaping, "__call__", noted)
-    settings = {"max_kl": 1e-6, "bad_iterations": 1, "max_rollbacks": 1, "learning_rate": 1e-2}
-    with pytest.raises(TrainingStopped):
-        train(tmp_path / "run", scale=True, max_steps=20, **settings)
-    assert counts == [4, 8, 4, 8]  # the second iteration runs away, and both are made again
-
-
-def test_no_reward_is_an_error_that_says_how_to_name_one(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"no reward to learn from.*runs/reward"):
-        ppo.run(small.recipe("ppo", tmp_path / "run"), Given(PROMPTS, None, tiny.backbone()))
-
-
-def test_an_adapter_that_drops_out_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"lora\.dropout: .*ratio.*Set lora\.dropout=0"):
-        train(tmp_path / "run", dropout=0.1)
-
-
-def test_answers_leave_room_for_a_prompt(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="leave no room for a prompt"):
-        train(tmp_path / "run", max_length=64, max_new_tokens=64)
 
 
 # ---- what the loop does with a rollout

@@ -29,6 +29,7 @@ from heedful.render.packing import pack
 from heedful.render.rows import Rows
 from heedful.training import checkpoint, ppo_watch
 from heedful.training.averages import Sums
+from heedful.training.guard import Decision
 from heedful.training.loop import OWN, Loop, Outcome, batch
 from heedful.training.ppo_numbers import described, shown, table
 from heedful.training.ppo_scores import Shaping
@@ -38,6 +39,14 @@ from heedful.training.tracking import Task
 # Before any update the policy that is trained is the one that sampled. What may differ is rounding.
 _SAME_KL = {torch.float32: 1e-6, torch.float64: 1e-6}
 _SAME_KL_HALF = 1e-2
+
+
+class _Undone(Exception):
+    """The updates of an iteration went so wrong that it has to be undone."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.reason)
+        self.decision = decision
 
 
 class Prompts:
@@ -68,6 +77,8 @@ class PPOLoop(Loop):
         self.best: dict[str, Any] = {}
         # Whether the held-out prompts of this step are still to be scored.
         self.owes_evaluation = False
+        # Why updates of this iteration were skipped.
+        self.skips: list[str] = []
         self.learner = ActorCritic(
             self.backbone, trunk="critic" in self.backbone.trunks, temperature=recipe.rollout.temperature
         )
@@ -86,10 +97,13 @@ class PPOLoop(Loop):
         members = batch(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
         with self._losing_nothing():
             rollout = self._collect(members)
-        numbers = self._learn_from(rollout)
+        try:
+            numbers = self._learn_from(rollout)
+        except _Undone as undone:
+            return self._mend(undone.decision, task)
         trouble = self.watch.judge(numbers)
         if trouble is not None:
-            return self._mend(trouble, task)
+            return self._mend(self.guard.give_way(trouble.reason, trouble.advice), task)
         self.step += 1
         numbers |= {
             "epoch": self.step * self.settings.batch_size / len(self.stage.rows),
@@ -98,19 +112,25 @@ class PPOLoop(Loop):
             "seconds": time.perf_counter() - started,
         }
         self._adapt(numbers["kl"], len(rollout.scores))
-        self._log("train", numbers)
-        remark = self.watch.remark(numbers)
-        if remark:
-            self._note("warning", remark, task)
-        answers = shown(rollout)
-        self.metrics.write("sample", self.step, answers)
-        if self._is_due(self.settings.eval_every):
-            task.say(table(self.step, answers))
+        self._tell(numbers, shown(rollout), task)
         task.update(
             self.step,
             f"reward {numbers['reward']:.3f}  KL {numbers['kl']:.2f}  length {numbers['length']:.0f}",
         )
         return True
+
+    def _tell(self, numbers: dict[str, float], answers: dict[str, Any], task: Task) -> None:
+        """Log an iteration, and say of it what a person should know."""
+        if self._is_due(self.settings.log_every) or self.step == self.total:
+            self._log("train", numbers)
+            self.metrics.write("sample", self.step, answers)
+        for reason in self.skips:
+            self._note("skip", reason, task)
+        remark = self.watch.remark(numbers)
+        if remark:
+            self._note("warning", remark, task)
+        if self._is_due(self.settings.eval_every):
+            task.say(table(self.step, answers))
 
     def _collect(self, members: Sequence[int]) -> Rollout:
         return collect(
@@ -165,32 +185,42 @@ class PPOLoop(Loop):
         return numbers
 
     def _updates(self, rollout: Rollout, gains: Tensor, returns: Tensor) -> dict[str, float]:
-        """Clipped updates over the rollout, until they are done or the policy has moved far enough."""
+        """Clipped updates over the rollout, until they are done or the policy has moved far enough.
+
+        Raises:
+            _Undone: too many bad updates.
+        """
         objective = self.recipe.objective
         means: list[dict[str, float]] = []
+        self.skips = []
         rows = len(rollout.rows)
         size = max(math.ceil(rows / objective.minibatches), 1)
         for epoch in range(objective.inner_epochs):
             seed = (self.settings.seed * 1_000_003 + self.step) * 1_009 + epoch
             order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed)).tolist()
             for start in range(0, rows, size):
-                found = self._update(rollout, gains, returns, order[start : start + size])
-                if not means:
+                decision, found = self._update(rollout, gains, returns, order[start : start + size])
+                if not means and not self.skips:
                     self._require_same_policy(found)
+                if decision.action == "skip":
+                    self.skips.append(decision.reason)
+                    continue
+                if decision.action != "go":
+                    raise _Undone(decision)
                 means.append(found)
-                if not math.isfinite(found["loss"]) or not math.isfinite(found["grad_norm"]):
-                    return found | {"updates": float(len(means))}
                 if (
                     objective.max_approx_kl is not None
                     and found["policy/approx_kl"] > objective.max_approx_kl
                 ):
                     return _mean(means) | {"updates": float(len(means)), "stopped_early": 1.0}
+        if not means:
+            raise _Undone(self.guard.give_way(f"{self.skips[-1]}, in every update of an iteration"))
         return _mean(means) | {"updates": float(len(means)), "stopped_early": 0.0}
 
     def _update(
         self, rollout: Rollout, gains: Tensor, returns: Tensor, members: Sequence[int]
-    ) -> dict[str, float]:
-        """One optimiser step over these rows, every token of them weighing the same."""
+    ) -> tuple[Decision, dict[str, float]]:
+        """One optimiser step over these rows, every token of them weighing the same, unless it is bad."""
         sums = Sums()
         chosen = rollout.tokens_of(members)
         weight = 1.0 / len(chosen)
@@ -200,10 +230,11 @@ class PPOLoop(Loop):
             self.learner.backward(packed.to(self.backbone.device), *losses)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm))
         loss, metrics, _ = sums.average(len(chosen))
-        if math.isfinite(loss) and math.isfinite(norm):
+        decision = self.guard.judge(loss, norm)
+        if decision.action == "go":
             self.optimizer.step()
         self.optimizer.zero_grad()
-        return {"loss": loss, "grad_norm": norm, **metrics}
+        return decision, {"loss": loss, "grad_norm": norm, **metrics}
 
     def _losses(
         self, rollout: Rollout, gains: Tensor, returns: Tensor, at: Tensor, weight: float, sums: Sums
@@ -237,9 +268,8 @@ class PPOLoop(Loop):
                 mend="This is a defect of Heedful or of the model's code; please report it.",
             )
 
-    def _mend(self, trouble: ppo_watch.Trouble, task: Task) -> bool:
+    def _mend(self, decision: Decision, task: Task) -> bool:
         """Go back to the last good checkpoint with smaller steps and a stronger pull, or stop."""
-        decision = self.guard.give_way(trouble.reason, trouble.advice)
         if decision.action == "rollback":
             self.beta *= self.recipe.watch.beta_raise
         self._give_way(decision, task)

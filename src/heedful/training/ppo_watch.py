@@ -5,7 +5,6 @@ Decides on the numbers of an iteration and says, in words that a person can act 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass
 from statistics import median
@@ -47,10 +46,8 @@ class Watch:
         if self._entropy is None or self._length is None:
             self._entropy, self._length = numbers["entropy"], numbers["length"]
         self._lengths.append((numbers["length"], numbers["reward/length_correlation"]))
-        unfinite = _unfinite(numbers)
         found = (
-            unfinite
-            or self._run_away(numbers["kl"])
+            self._run_away(numbers["kl"])
             or self._collapse(numbers["entropy"], self._entropy)
             or self._longer(self._length)
             or self._divergence(numbers["value/loss"])
@@ -60,7 +57,7 @@ class Watch:
             self._losses.append(numbers["value/loss"])
             return None
         self._bad_in_a_row += 1
-        if self._bad_in_a_row < self.settings.bad_iterations and unfinite is None:
+        if self._bad_in_a_row < self.settings.bad_iterations:
             return None
         self._bad_in_a_row = 0
         # What is done about it needs as many iterations to show.
@@ -146,13 +143,3 @@ class Watch:
         self._lengths = deque(map(tuple, state["lengths"]), maxlen=_LENGTHS)
         self._bad_in_a_row = state["bad_in_a_row"]
         self._remarked = state["remarked"]
-
-
-def _unfinite(numbers: dict[str, float]) -> Trouble | None:
-    for name, called in (("loss", "the loss"), ("grad_norm", "the gradient norm")):
-        if not math.isfinite(numbers[name]):
-            return Trouble(
-                f"{called} is {numbers[name]}",
-                "Start anew with a lower training.learning_rate, or with model.dtype=float32.",
-            )
-    return None
