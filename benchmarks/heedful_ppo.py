@@ -27,6 +27,8 @@ from benchmarks.measure import (
 )
 
 NOWHERE = frozenset({-1})
+# Tokens of one forward and backward pass: the batch that suits this side.
+TOKENS_PER_ROW = 1024
 
 
 def run_job(spec: JobSpec) -> JobResult:
@@ -51,6 +53,7 @@ def run_job(spec: JobSpec) -> JobResult:
             **shared_settings("ppo", steps),
             max_length=MAX_LENGTH,
             batch_size=episodes,
+            tokens_per_row=TOKENS_PER_ROW,
             max_new_tokens=new_tokens,
             beta=PPO_BETA,
             inner_epochs=INNER_EPOCHS,

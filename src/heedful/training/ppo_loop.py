@@ -80,7 +80,7 @@ class PPOLoop(Loop):
         # Why updates of this iteration were skipped.
         self.skips: list[str] = []
         self.learner = ActorCritic(
-            self.backbone, trunk="critic" in self.backbone.trunks, temperature=recipe.rollout.temperature
+            self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
         )
         self.learner.force_padded(self.settings.padded)
 
