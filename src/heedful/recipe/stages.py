@@ -201,8 +201,8 @@ class PPOObjective(Section):
     score_clip: Positive | None = None
     # The score of a response that does not end by itself; None lets its own stand.
     missing_end: float | None = None
-    # The critic: a head on the policy's trunk, which costs no passes of its own, or an adapter, which starts as
-    # the reward model's where that is an adapter of the same backbone.
+    # The critic: a head on the policy's trunk, which costs no passes of its own, or an adapter, which starts
+    # as the reward model's where that is an adapter of the same backbone.
     critic: Literal["trunk", "adapter"] = "trunk"
 
 
