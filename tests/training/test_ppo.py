@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
 from heedful.models.backbone import Backbone
 from heedful.models.loading import load
@@ -189,6 +191,19 @@ def test_a_critic_with_an_adapter_starts_as_the_reward_model(
         given = Given(PROMPTS, None, load(base, dtype="float32", device="cpu"))
         train(tmp_path / critic, str(judge), given=given, max_steps=1, critic=critic)
     assert copied == [("reward", "critic")]
+
+
+def test_no_step_is_taken_by_a_policy_that_has_moved_far_enough(tmp_path: Path) -> None:
+    def weights(name: str, **settings: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        outcome = train(tmp_path / name, minibatches=1, max_steps=1, **settings)
+        (line,) = lines(outcome)
+        return line, load_file(outcome.run / "adapter" / "adapter_model.safetensors")
+
+    stopped, after = weights("stopped", max_approx_kl=1e-9)
+    assert (stopped["updates"], stopped["stopped_early"]) == (1.0, 1.0)
+    once, expected = weights("once", inner_epochs=1)
+    assert (once["updates"], once["stopped_early"]) == (1.0, 0.0)
+    assert all(torch.equal(after[name], weight) for name, weight in expected.items())
 
 
 def test_a_batch_that_does_not_divide_evenly(tmp_path: Path) -> None:
