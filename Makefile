@@ -20,7 +20,7 @@ PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS)
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-quickstart: $(VENV)/.stamp-dev ## train the default model by SFT and DPO and write a report
+quickstart: $(VENV)/.stamp-dev ## train the default model by SFT, DPO and PPO and write a report
 	$(BIN)/heedful quickstart
 
 test: $(VENV)/.stamp-dev ## run the fast tests

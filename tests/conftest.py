@@ -55,11 +55,9 @@ def shared_data() -> Path:
 @pytest.fixture
 def tiny_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model cache in which `smollm2-135m` is a tiny model; returns the cache folder."""
-    from heedful.models import gguf
     from tests import tiny
 
     cache = tmp_path / "cache"
-    folder = tiny.save(cache / "models" / "smollm2-135m")
-    (folder / gguf.RECORD).write_text(f'{{"conversion": {gguf.CONVERSION}}}')
+    tiny.save_default(cache)
     monkeypatch.setenv(CACHE_VARIABLE, str(cache))
     return cache

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,36 +14,95 @@ import heedful
 from heedful import data, quickstart
 from heedful.errors import DataError, RunError
 from heedful.models.backbone import Backbone
+from heedful.models.rewards import load_reward
 from heedful.pipeline import IMPLICIT, PER_TOKEN, evaluate
+from heedful.records import Message
+from heedful.report import ReportData
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import Reporter
 from tests import tiny
 
 HELD_OUT = "everyday/preferences-held-out.jsonl"
+CACHE = "HEEDFUL_CACHE"
+MODELS = ["base", "SFT", "DPO", "PPO"]
+# Of what stages learn from: a few steps of each show that they fit together.
+LESS = {"_DEMONSTRATIONS": 16, "_PAIRS": 16, "_REWARD_PAIRS": 16, "_ITERATIONS": 2, "_EPISODES": 4}
 
 
-def test_quickstart_trains_both_stages_and_writes_a_report(tiny_default: Path, tmp_path: Path) -> None:
-    output = tmp_path / "quickstart"
-    found = quickstart.run(output, Reporter(stream=io.StringIO())).data
-    assert found.stages == ["base", "SFT", "DPO"]
-    assert {row.stage for row in found.accuracy if row.label == PER_TOKEN} == {"base", "SFT", "DPO"}
+@dataclass(frozen=True)
+class Quickstart:
+    """A whole quickstart, with a tiny model in a cache of its own, and the names of the models it loaded."""
+
+    cache: Path
+    output: Path
+    found: ReportData
+    loaded: list[str]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Quickstart:
+    folder = tmp_path_factory.mktemp("quickstart")
+    cache, output, loaded = folder / "cache", folder / "out", list[str]()
+    tiny.save_default(cache)
+
+    def counted(name: str, **options: Any) -> Backbone:
+        loaded.append(name)
+        return heedful.load(name, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(cache))
+        for name, less in LESS.items():
+            patch.setattr(quickstart, name, less)
+        for module in ("heedful.rlhf", "heedful.models.rewards.build"):
+            patch.setattr(importlib.import_module(module), "load", counted)
+        found = quickstart.run(output, Reporter(stream=io.StringIO())).data
+    return Quickstart(cache, output, found, loaded)
+
+
+@pytest.fixture
+def ran(whole: Quickstart, monkeypatch: pytest.MonkeyPatch) -> Quickstart:
+    monkeypatch.setenv(CACHE, str(whole.cache))
+    return whole
+
+
+def test_quickstart_shows_all_models_side_by_side(ran: Quickstart) -> None:
+    found = ran.found
+    assert found.stages == MODELS
+    assert [row.stage for row in found.accuracy if row.label == PER_TOKEN] == MODELS
     assert {row.n for row in found.accuracy} == {44}
+    assert list(found.behaviour) == list(found.scores) == MODELS
+    assert {len(scores) for scores in found.scores.values()} == {32}
     assert len(found.side_by_side) == 12
-    assert all(set(item.answers) == {"base", "SFT", "DPO"} for item in found.side_by_side)
-    assert {curve.title.split(":")[0] for curve in found.curves} == {"SFT", "DPO"}
-    page = (output / "report.html").read_text(encoding="utf-8")
+    assert all(list(item.answers) == MODELS for item in found.side_by_side)
+    assert {curve.title.split(":")[0] for curve in found.curves} == {"SFT", "DPO", "Reward model", "PPO"}
+    assert "n = 44 held-out pairs" in found.facts["Reward model"]
+    page = (ran.output / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
-    info = RunFolder(output / "dpo").info()
-    assert info["status"] == "finished"
-    # DPO's reference is the SFT model: its adapter was folded in before, and the run says so.
-    assert info["model"]["lineage"] == [str((output / "sft" / "adapter").absolute())]
 
 
-def test_the_dpo_run_of_a_quickstart_loads_by_its_folder(tiny_default: Path, tmp_path: Path) -> None:
-    quickstart.run(tmp_path / "quickstart", Reporter(stream=io.StringIO()))
-    backbone = heedful.load(str(tmp_path / "quickstart" / "dpo"))
-    assert [Path(folder).parent.name for folder in backbone.lineage] == ["sft", "dpo"]
+def test_quickstart_takes_both_roads_from_sft_over_weights_that_are_loaded_once(ran: Quickstart) -> None:
+    assert ran.loaded == ["smollm2-135m"]
+    runs = {name: RunFolder(ran.output / name).info() for name in ("sft", "dpo", "reward", "ppo")}
+    assert {run["status"] for run in runs.values()} == {"finished"}
+    # The reference of either road is the SFT model: its adapter was folded in before, and the runs say so.
+    folded = [str((ran.output / "sft" / "adapter").absolute())]
+    assert [run["model"]["lineage"] for run in runs.values()] == [[], folded, folded, folded]
+    fingerprints = {runs[name]["model"]["fingerprint"] for name in ("dpo", "reward", "ppo")}
+    assert len(fingerprints) == 1
+
+
+def test_the_scores_are_those_of_the_reward_model_that_ppo_learned_from(ran: Quickstart) -> None:
+    reward = load_reward(str(ran.output / "reward"))
+    shown = {item.prompt: item.answers["PPO"] for item in ran.found.side_by_side}
+    scores = reward([(Message("user", prompt),) for prompt in shown], list(shown.values()))
+    assert scores == pytest.approx(ran.found.scores["PPO"].scores[:12].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("road", ["dpo", "ppo"])
+def test_a_run_of_a_quickstart_loads_by_its_folder(ran: Quickstart, road: str) -> None:
+    backbone = heedful.load(str(ran.output / road))
+    assert [Path(folder).parent.name for folder in backbone.lineage] == ["sft", road]
 
 
 def test_quickstart_leaves_a_folder_in_use_alone(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from heedful.models import gguf
 from heedful.models.backbone import Backbone
 
 CHATML = (
@@ -119,3 +120,9 @@ def save(folder: Path, architecture: str = "llama", *, seed: int = 0) -> Path:
     model(architecture, seed=seed).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
+
+
+def save_default(cache: Path) -> None:
+    """Fill a model cache with a tiny model in the place of `smollm2-135m`."""
+    folder = save(cache / "models" / "smollm2-135m")
+    (folder / gguf.RECORD).write_text(f'{{"conversion": {gguf.CONVERSION}}}')

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from heedful import formats, judging, machine
 from heedful.errors import DataError, ModelError
 from heedful.evaluation import ask
 from heedful.evaluation import preference_accuracy as accuracy
+from heedful.evaluation.answer_scores import AnswerScores
 from heedful.evaluation.behaviour import Answer, measure
 from heedful.evaluation.preference_accuracy import PairScores
 from heedful.models.backbone import Backbone
 from heedful.models.loading import load
-from heedful.models.rewards import is_reward
+from heedful.models.rewards import Reward, checked, is_reward
 from heedful.models.scoring import score
 from heedful.quarantine import Kept, Quarantined
 from heedful.records import Demonstration, Preference, Ranking, Rating, Record
@@ -161,6 +162,24 @@ def examine(
             backbone, renderer, asked, role=role, max_new_tokens=max_new_tokens, on_done=task.update
         )
     return Examined(scores, tuple(row.id for row in rows), answers, rows.counts.quarantined)
+
+
+def score_answers(
+    reward: Reward, stages: Mapping[str, Examined], reporter: Reporter
+) -> dict[str, AnswerScores]:
+    """Have a reward score the answers of every model.
+
+    Raises:
+        RewardError: it failed, or gave something else than one finite number per answer.
+    """
+    found: dict[str, AnswerScores] = {}
+    with reporter.task("Scoring the answers", len(stages)) as task:
+        for name, examined in stages.items():
+            prompts = [answer.prompt for answer in examined.answers]
+            texts = [answer.text for answer in examined.answers]
+            found[name] = AnswerScores(checked(reward, prompts, texts).double().numpy())
+            task.update(len(found))
+    return found
 
 
 def _origin(model: Backbone | str) -> str:

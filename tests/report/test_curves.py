@@ -36,3 +36,25 @@ def test_ratings_show_how_far_they_are_missed() -> None:
         "Reward model: distance from the rating",
         {"training": [(1.0, 2.0)]},
     )
+
+
+def test_ppo_shows_reward_kl_entropy_and_length_by_iteration() -> None:
+    numbers = {
+        "reward": 0.5,
+        "reward/q10": -1.0,
+        "reward/q90": 2.0,
+        "kl": 0.1,
+        "entropy": 2.5,
+        "length": 50.0,
+    }
+    held_out = {"reward": 0.4, "kl": 0.0, "entropy": 2.6, "length": 51.0}
+    curves = training_curves("ppo", [line("eval", 0, **held_out), line("train", 1, **numbers)])
+    assert {curve.title: curve.series["held out"] for curve in curves} == {
+        "PPO: reward": [(0.0, 0.4)],
+        "PPO: KL from the reference": [(0.0, 0.0)],
+        "PPO: entropy": [(0.0, 2.6)],
+        "PPO: length of the answers": [(0.0, 51.0)],
+    }
+    assert {curve.x_label for curve in curves} == {"iteration"}
+    assert curves[0].series["lowest tenth below"] == [(1.0, -1.0)]
+    assert curves[0].series["mean"] == [(1.0, 0.5)]

@@ -5,8 +5,10 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from heedful.evaluation.answer_scores import AnswerScores
 from heedful.report import AccuracyRow, Curve, ReportData, SideBySide, render
 from heedful.report.html import OPEN_ANSWERS
 
@@ -98,6 +100,20 @@ def test_every_number_stands_with_its_interval_and_n(data: ReportData) -> None:
 
 def test_a_difference_inside_the_interval_is_called_no_clear_difference(data: ReportData) -> None:
     assert "55% 95% 45\u201364%, n = 100 pairs no clear difference from base +5 points" in words(render(data))
+
+
+def test_four_models_on_two_roads_stand_side_by_side(data: ReportData) -> None:
+    stages = ["base", "SFT", "DPO", "PPO"]
+    scores = {stage: AnswerScores(np.array([at, at + 1.0])) for at, stage in enumerate(stages)}
+    item = SideBySide("p", dict.fromkeys(stages, "x"), {})
+    html = render(replace(data, stages=stages, origins={"PPO": "SFT"}, scores=scores, side_by_side=[item]))
+    assert Page(html).unclosed == []
+    assert '<div class="answers of4">' in html
+    assert html.count('<li class="fork">') == 1
+    text = words(html)
+    assert "0.50 \u2192 2.50 DPO: 95% 2.00 to 3.00, n = 2 answers clear rise from base +2.00" in text
+    assert "0.50 \u2192 3.50 PPO: 95% 3.00 to 4.00, n = 2 answers clear rise from base +3.00" in text
+    assert "PPO 3.50 95% 3.00 to 4.00, n = 2 answers clear rise from SFT +2.00" in text
 
 
 def test_the_page_is_well_formed(data: ReportData) -> None:

@@ -87,7 +87,7 @@ def test_the_paired_interval_decides(
         over_ruler=value,
         over_ruler_interval=interval,
     )
-    verdict = view(told).accuracy.overall
+    verdict = view(told).accuracy.ends[0].verdict
     assert (verdict.headline, verdict.tone) == (f"{headline} \u201clonger wins\u201d", tone)
 
 
@@ -173,7 +173,7 @@ def test_a_single_pair_claims_nothing(single: RewardQuality) -> None:
     assert found.temperature.value == "\u221e"
     assert found.temperature.verdict.headline == "too few to tell"
     assert found.lines[1].cells[0] == ("0.090", "unknown")
-    assert found.accuracy.overall.tone == "unclear"
+    assert found.accuracy.ends[0].verdict.tone == "unclear"
     for text in (
         words(render(reward_report(single, {}))),
         printed(reward_report(single, {}), terminal=False),

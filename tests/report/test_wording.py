@@ -1,14 +1,18 @@
 """Numbers in words: what is called clear, and what is not."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from heedful.evaluation.answer_scores import AnswerScores
 from heedful.evaluation.intervals import wilson
 from heedful.report import AccuracyRow, ReportData
 from heedful.report.wording import (
     Number,
+    Row,
     accuracy_groups,
     against_coin,
     behaviour_groups,
@@ -16,11 +20,16 @@ from heedful.report.wording import (
     compare,
     percent,
     ruler_notes,
+    score_groups,
 )
 
 
 def share(successes: int, n: int = 100) -> Number:
     return Number(successes / n, *wilson(successes, n), n, "pairs", "share")
+
+
+def verdicts(rows: Iterable[Row]) -> dict[str, str]:
+    return {row.stage: row.verdict.headline for row in rows if row.verdict}
 
 
 @pytest.mark.parametrize(
@@ -86,14 +95,44 @@ def test_every_stage_is_compared_with_the_one_before_and_the_last_with_the_first
         for stage, k in [("base", 45), ("SFT", 65), ("DPO", 70)]
     ]
     (group,) = accuracy_groups(replace(data, stages=["base", "SFT", "DPO"], accuracy=rows))
-    headlines = [row.verdict.headline for row in group.rows if row.verdict]
-    assert headlines == [
-        "no clear difference from a coin",
-        "clear rise from base",
-        "no clear difference from SFT",
-    ]
-    assert group.overall is not None
-    assert group.overall.headline == "clear rise from base"
+    assert verdicts(group.rows) == {
+        "base": "no clear difference from a coin",
+        "SFT": "clear rise from base",
+        "DPO": "no clear difference from SFT",
+    }
+    assert verdicts(group.ends) == {"DPO": "clear rise from base"}
+
+
+def test_where_the_road_forks_each_branch_is_compared_with_where_it_left_and_with_the_first(
+    data: ReportData,
+) -> None:
+    measured = {
+        "base": data.behaviour["base"],
+        "SFT": data.behaviour["DPO"],
+        "DPO": data.behaviour["base"],
+        "PPO": data.behaviour["DPO"],
+    }
+    forked = replace(data, stages=list(measured), origins={"PPO": "SFT"}, behaviour=measured)
+    ended = behaviour_groups(forked)[0]
+    assert verdicts(ended.rows) == {
+        "SFT": "clear rise from base",
+        "DPO": "clear fall from SFT",
+        "PPO": "no clear difference from SFT",
+    }
+    assert verdicts(ended.ends) == {"DPO": "no clear difference from base", "PPO": "clear rise from base"}
+
+
+def test_scores_are_compared_prompt_by_prompt(data: ReportData) -> None:
+    low, high = AnswerScores(np.array([-4.0, -2.0, 0.0])), AnswerScores(np.array([-3.75, -1.75, 0.25]))
+    (group,) = score_groups(replace(data, scores={"base": low, "DPO": high}))
+    base, trained = group.rows
+    assert base.number.caption == "95% \u22124.00 to 0.00, n = 3 answers"
+    assert trained.verdict is not None
+    assert trained.verdict.text == "clear rise from base: +0.25 (+0.25 to +0.25)"
+    left, right = group.axis
+    assert left < -4.0
+    assert right > 0.25
+    assert score_groups(data) == []
 
 
 def test_rulers_come_last_in_one_group_and_are_not_judged(data: ReportData) -> None:
@@ -101,7 +140,7 @@ def test_rulers_come_last_in_one_group_and_are_not_judged(data: ReportData) -> N
     assert [group.label for group in groups] == ["Implicit reward", "Per token", "Rulers"]
     assert [(row.stage, row.verdict) for row in groups[-1].rows] == [("Shorter wins", None)]
     assert groups[-1].ruler
-    assert groups[-1].overall is None
+    assert groups[-1].ends == ()
 
 
 def test_an_accuracy_is_held_against_the_best_ruler(data: ReportData) -> None:
@@ -117,7 +156,7 @@ def test_without_rulers_there_is_nothing_to_hold_against(data: ReportData) -> No
 
 def test_behaviour_says_which_way_is_better(data: ReportData) -> None:
     groups = {group.label: group for group in behaviour_groups(data)}
-    tones = {label: group.overall.tone for label, group in groups.items() if group.overall}
+    tones = {label: end.verdict.tone for label, group in groups.items() for end in group.ends if end.verdict}
     assert tones == {
         "Ends by itself": "good",
         "Opens with a preamble": "good",
@@ -134,7 +173,7 @@ def test_stages_keep_the_reports_order_whatever_the_dictionarys(data: ReportData
 def test_one_stage_has_numbers_but_no_change(data: ReportData) -> None:
     group = behaviour_groups(replace(data, behaviour={"DPO": data.behaviour["DPO"]}))[0]
     assert group.rows[0].number.text == "95%"
-    assert group.overall is None
+    assert group.ends == ()
 
 
 def test_no_measurements_make_no_groups() -> None:

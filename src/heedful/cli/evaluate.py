@@ -19,7 +19,9 @@ REPORT = Path("report.html")
 def quickstart(
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where runs and report go.")] = QUICKSTART,
 ) -> None:
-    """Train the default model by SFT and DPO on data that come with Heedful, and write a report."""
+    """Train the default model by SFT, and from there by DPO and by PPO, on data that come with Heedful, and
+    write a report.
+    """
     from heedful import quickstart as whole
     from heedful.training.tracking import Reporter
 

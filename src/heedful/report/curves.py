@@ -49,7 +49,32 @@ _REWARD = (
         {"training": ("train", "error"), "held out": ("eval", "error")},
     ),
 )
-_PLOTS = {"sft": _SFT, "dpo": _DPO, "reward": _REWARD}
+_PPO = (
+    (
+        "PPO: reward",
+        "score of an answer",
+        {
+            "mean": ("train", "reward"),
+            "lowest tenth below": ("train", "reward/q10"),
+            "highest tenth above": ("train", "reward/q90"),
+            "held out": ("eval", "reward"),
+        },
+    ),
+    (
+        "PPO: KL from the reference",
+        "nats per answer",
+        {"training": ("train", "kl"), "held out": ("eval", "kl")},
+    ),
+    ("PPO: entropy", "nats per token", {"training": ("train", "entropy"), "held out": ("eval", "entropy")}),
+    (
+        "PPO: length of the answers",
+        "tokens",
+        {"training": ("train", "length"), "held out": ("eval", "length")},
+    ),
+)
+_PLOTS = {"sft": _SFT, "dpo": _DPO, "reward": _REWARD, "ppo": _PPO}
+# What a line's number counts, where it is not optimiser steps.
+_COUNTED = {"ppo": "iteration"}
 
 
 def training_curves(stage: str, metrics: Sequence[Mapping[str, Any]]) -> list[Curve]:
@@ -61,7 +86,7 @@ def training_curves(stage: str, metrics: Sequence[Mapping[str, Any]]) -> list[Cu
         series = {name: list(_points(metrics, kind, key)) for name, (kind, key) in lines.items()}
         drawn = {name: points for name, points in series.items() if points}
         if drawn:
-            curves.append(Curve(title, unit, drawn))
+            curves.append(Curve(title, unit, drawn, _COUNTED.get(stage, "step")))
     return curves
 
 

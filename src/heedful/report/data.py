@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from heedful.evaluation.answer_scores import AnswerScores
     from heedful.evaluation.behaviour import Behaviour
     from heedful.evaluation.reward_quality import RewardQuality
 
@@ -109,10 +110,13 @@ class ReportData:
         title: of the page.
         intro: a paragraph or more (split at blank lines) on what was done.
         facts: name to value: model, machine, data, seconds, versions.
-        stages: the models compared, from the baseline on: ["base", "SFT", "DPO"].
+        stages: the models compared, from the baseline on: ["base", "SFT", "DPO", "PPO"].
+        origins: stage to the one it was trained from and is compared with, where that is not the one before
+            it: {"PPO": "SFT"}.
         curves: plots of the runs.
         accuracy: how often each stage prefers what people prefer.
         behaviour: stage to how it answers.
+        scores: stage to what a reward makes of its answers, to the same prompts for all.
         side_by_side: answers to read; the page shows them in this order.
         reward: what was found about a reward model, where the report is of one.
         notes: what a reader should know before trusting the numbers.
@@ -123,9 +127,11 @@ class ReportData:
     intro: str = ""
     facts: dict[str, str] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     accuracy: list[AccuracyRow] = field(default_factory=list)
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
+    scores: dict[str, AnswerScores] = field(default_factory=dict)
     side_by_side: list[SideBySide] = field(default_factory=list)
     reward: RewardFindings | None = None
     notes: list[str] = field(default_factory=list)

@@ -17,7 +17,14 @@ from markupsafe import Markup
 from heedful.report import plots
 from heedful.report.data import ReportData, RewardFindings
 from heedful.report.reward import AFTER, AS_SCORED, reward_view
-from heedful.report.wording import Number, accuracy_groups, behaviour_groups, clean, ruler_notes
+from heedful.report.wording import (
+    Number,
+    accuracy_groups,
+    behaviour_groups,
+    clean,
+    ruler_notes,
+    score_groups,
+)
 
 OPEN_ANSWERS = 6  # side-by-side answers shown before "show more"
 _REWARD_COLOUR = 2
@@ -25,10 +32,10 @@ _REWARD_COLOUR = 2
 
 def render(data: ReportData) -> str:
     """The whole page; `write` writes it."""
-    accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
+    accuracy, scores, behaviour = accuracy_groups(data), score_groups(data), behaviour_groups(data)
     drawings = [(curve, plots.draw(curve, data.stages, f"plot{i}")) for i, curve in enumerate(data.curves)]
     reward = reward_view(data.reward) if data.reward else None
-    asked = [*accuracy, *behaviour, *([reward.accuracy] if reward else [])]
+    asked = [*accuracy, *scores, *behaviour, *([reward.accuracy] if reward else [])]
     names = [*data.stages, *(stage for stage in data.behaviour if stage not in data.stages)]
     return (
         _environment()
@@ -36,8 +43,9 @@ def render(data: ReportData) -> str:
         .render(
             data=data,
             paragraphs=[text for text in re.split(r"\n\s*\n", data.intro) if text.strip()],
-            tiles=[group for group in asked if group.headline and group.overall],
+            tiles=[group for group in asked if group.headline and group.ends],
             accuracy=accuracy,
+            scores=scores,
             behaviour=behaviour,
             ruler_notes=ruler_notes(accuracy),
             curves=[(curve, drawing, Markup(drawing.svg)) for curve, drawing in drawings],
@@ -76,7 +84,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_printable,
     )
-    environment.globals["span"] = _span
+    environment.globals |= {"span": _span, "place": _place}
     environment.filters["word_count"] = lambda text: len(text.split())
     return environment
 
@@ -85,8 +93,13 @@ def _printable(value: Any) -> Any:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _span(number: Number, scale: float) -> dict[str, float]:
-    """Where a number and its interval lie on the axis from 0 to `scale`, in percent."""
+def _span(number: Number, axis: tuple[float, float]) -> dict[str, float]:
+    """Where a number and its interval lie on an axis with these ends, in percent."""
     low, high = (number.value if bound != bound else bound for bound in number.interval)
-    left, right = (min(max(100 * bound / scale, 0.0), 100.0) for bound in (low, high))
-    return {"left": left, "width": right - left, "dot": min(max(100 * number.value / scale, 0.0), 100.0)}
+    left, right = _place(low, axis), _place(high, axis)
+    return {"left": left, "width": right - left, "dot": _place(number.value, axis)}
+
+
+def _place(value: float, axis: tuple[float, float]) -> float:
+    left, right = axis
+    return min(max(100 * (value - left) / (right - left), 0.0), 100.0)

@@ -123,7 +123,7 @@ def _accuracy(findings: RewardFindings) -> Group:
     verdict = replace(verdict, headline=f"{word} \u201c{quality.best_ruler}\u201d")
     rows = [Row(findings.name, own, verdict)]
     rows += [Row(name, _number(accuracy), None) for name, accuracy in rulers.items()]
-    return Group("Accuracy", "", tuple(rows), (rows[0],), verdict)
+    return Group("Accuracy", "", tuple(rows), (rows[0],), (rows[0],))
 
 
 def _points(share: float) -> str:
@@ -182,7 +182,7 @@ def _lines(quality: RewardQuality) -> tuple[Line, ...]:
 def _slices(quality: RewardQuality) -> tuple[Group, ...]:
     def group(label: str, explanation: str, rows: list[tuple[str, Accuracy]]) -> Group:
         told = tuple(Row(name, _number(found), against_coin(_number(found))) for name, found in rows)
-        return Group(label, explanation, told, told, None)
+        return Group(label, explanation, told, told, ())
 
     margins = [
         (f"{cut.low:.3g}" if cut.low == cut.high else f"{cut.low:.3g} to {cut.high:.3g}", cut.accuracy)

@@ -15,7 +15,16 @@ from rich.text import Text
 
 from heedful.report.data import ReportData, SideBySide
 from heedful.report.reward import RewardView, reward_view
-from heedful.report.wording import Group, Row, Tone, accuracy_groups, behaviour_groups, clean, ruler_notes
+from heedful.report.wording import (
+    Group,
+    Row,
+    Tone,
+    accuracy_groups,
+    behaviour_groups,
+    clean,
+    ruler_notes,
+    score_groups,
+)
 
 EXAMPLE_WORDS = 45  # of each answer in the one example shown
 _STYLES: dict[Tone, str] = {"good": "green", "bad": "red", "plain": "blue", "unclear": "dim"}
@@ -29,13 +38,15 @@ def summary(data: ReportData, console: Console) -> None:
     wrapping.
     """
     _line(console, data.title, style="bold")
-    accuracy, behaviour = accuracy_groups(data), behaviour_groups(data)
+    accuracy, scores, behaviour = accuracy_groups(data), score_groups(data), behaviour_groups(data)
     if data.reward:
         _print_reward(console, reward_view(data.reward))
     if accuracy:
         _print_groups(console, "Does it prefer what people prefer?", accuracy)
         for note in ruler_notes(accuracy):
             _line(console, note, style="dim")
+    if scores:
+        _print_groups(console, "What does the reward model say of the answers?", scores)
     if behaviour:
         _print_groups(console, "How does it answer?", behaviour)
     if data.side_by_side:

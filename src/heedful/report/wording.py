@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from heedful.evaluation.intervals import Interval, difference
 from heedful.report.data import ReportData
 
-Unit = Literal["share", "words"]
+Unit = Literal["share", "words", "score"]
 Better = Literal["up", "down", "neither"]
 Tone = Literal["good", "bad", "plain", "unclear"]
 
@@ -47,11 +48,11 @@ class Number:
     @property
     def bare(self) -> str:
         """Without "words"."""
-        return percent(self.value) if self.unit == "share" else f"{self.value:.0f}"
+        return percent(self.value) if self.unit == "share" else _plain(self.value, self.unit)
 
     @property
     def text(self) -> str:
-        return self.bare if self.unit == "share" else f"{self.bare} word{'s' if self.bare != '1' else ''}"
+        return f"{self.bare} word{'s' if self.bare != '1' else ''}" if self.unit == "words" else self.bare
 
     @property
     def interval_text(self) -> str:
@@ -59,7 +60,8 @@ class Number:
             return "unknown"
         if self.unit == "share":
             return f"{percent(self.low)[:-1]}\u2013{percent(self.high)}"
-        return f"{self.low:.0f}\u2013{self.high:.0f}"
+        dash = " to " if self.unit == "score" else "\u2013"  # scores may be negative
+        return f"{_plain(self.low, self.unit)}{dash}{_plain(self.high, self.unit)}"
 
     @property
     def n_text(self) -> str:
@@ -85,7 +87,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stage's (or ruler's) number and how it compares with the row before it."""
+    """One stage's (or ruler's) number and how it compares with what it was trained from."""
 
     stage: str
     number: Number
@@ -96,14 +98,15 @@ class Row:
 class Group:
     """One question asked of every stage.
 
-    `staged` are the rows that are stages, without rulers; `overall` compares the last of them with the first.
+    `staged` are the rows that are stages, without rulers; `ends` are those that none was trained from, each
+    compared with the first.
     """
 
     label: str
     explanation: str
     rows: tuple[Row, ...]
     staged: tuple[Row, ...]
-    overall: Verdict | None
+    ends: tuple[Row, ...]
     headline: bool = True
 
     @property
@@ -111,12 +114,16 @@ class Group:
         return not self.staged
 
     @property
-    def scale(self) -> float:
-        """The right end of the axis all rows share: 1 for shares, else the largest bound."""
+    def axis(self) -> tuple[float, float]:
+        """The ends of the axis all rows share: 0 and 1 for shares, else the outermost bounds and 0."""
         if self.rows[0].number.unit == "share":
-            return 1.0
-        ends = [x for row in self.rows for x in (row.number.value, row.number.high) if not math.isnan(x)]
-        return max(ends, default=0.0) * 1.05 or 1.0
+            return 0.0, 1.0
+        numbers = [row.number for row in self.rows]
+        found = [bound for one in numbers for bound in (one.value, *one.interval)]
+        bounds = [0.0, *(bound for bound in found if not math.isnan(bound))]
+        low, high = min(bounds), max(bounds)
+        room = 0.05 * (high - low)
+        return low - (room if low < 0 else 0), high + room or 1.0
 
 
 def percent(share: float) -> str:
@@ -127,14 +134,22 @@ def percent(share: float) -> str:
     return f"{whole}%"
 
 
-def _rounded(value: float, unit: Unit) -> int:
-    return round(100 * value if unit == "share" else value)
+_DECIMALS: dict[Unit, int] = {"share": 0, "words": 0, "score": 2}
+_NAMES: dict[Unit, str] = {"share": "point", "words": "word", "score": ""}
 
 
-def _signed(number: int, unit: Unit, named: bool = True) -> str:
+def _plain(value: float, unit: Unit) -> str:
+    return f"{value:z.{_DECIMALS[unit]}f}".replace("-", _MINUS)
+
+
+def _rounded(value: float, unit: Unit) -> float:
+    return round(100 * value if unit == "share" else value, _DECIMALS[unit])
+
+
+def _signed(number: float, unit: Unit, named: bool = True) -> str:
     sign = _MINUS if number < 0 else "+" if number > 0 else ""
-    name = {"share": "point", "words": "word"}[unit]
-    return f"{sign}{abs(number):,}" + (f" {name}{'s' if abs(number) != 1 else ''}" if named else "")
+    name = f" {_NAMES[unit]}{'s' if abs(number) != 1 else ''}" if named and _NAMES[unit] else ""
+    return f"{sign}{abs(number):,.{_DECIMALS[unit]}f}{name}"
 
 
 def compare(
@@ -211,21 +226,35 @@ def behaviour_groups(data: ReportData) -> list[Group]:
     stages += [stage for stage in data.behaviour if stage not in data.stages]
     if not stages:
         return []
+
+    def number(stage: str, measure: _Measure) -> Number:
+        found = data.behaviour[stage]
+        value, (low, high) = getattr(found, measure.value), getattr(found, measure.interval)
+        return Number(value, low, high, found.n, "answers", measure.unit)
+
     groups = []
     for measure in _MEASURES:
-        rows: list[Row] = []
-        for stage in stages:
-            behaviour = data.behaviour[stage]
-            value, (low, high) = getattr(behaviour, measure.value), getattr(behaviour, measure.interval)
-            number = Number(value, low, high, behaviour.n, "answers", measure.unit)
-            verdict = compare(number, rows[-1].number, rows[-1].stage, measure.better) if rows else None
-            rows.append(Row(stage, number, verdict))
-        first, last = rows[0], rows[-1]
-        overall = compare(last.number, first.number, first.stage, measure.better) if len(rows) > 1 else None
-        groups.append(
-            Group(measure.label, measure.explanation, tuple(rows), tuple(rows), overall, measure.headline)
+        rows, ends = _compared(
+            {stage: number(stage, measure) for stage in stages}, data.origins, measure.better
         )
+        groups.append(Group(measure.label, measure.explanation, rows, rows, ends, measure.headline))
     return groups
+
+
+def score_groups(data: ReportData) -> list[Group]:
+    """What a reward makes of each stage's answers: one group, or none."""
+    found = {stage: data.scores[stage] for stage in data.stages if stage in data.scores}
+    if not found:
+        return []
+    numbers = {
+        stage: Number(own.mean, *own.interval, len(own), "answers", "score") for stage, own in found.items()
+    }
+
+    def change(stage: str, baseline: str) -> Interval:
+        return found[stage].change(found[baseline])
+
+    rows, ends = _compared(numbers, data.origins, "up", change=change)
+    return [Group("Reward model\u2019s score, mean", "", rows, rows, ends)]
 
 
 def accuracy_groups(data: ReportData) -> list[Group]:
@@ -234,28 +263,54 @@ def accuracy_groups(data: ReportData) -> list[Group]:
     groups: list[Group] = []
     rulers: list[Row] = []
     for label in labels:
-        rows: list[Row] = []
-        for row in (row for row in data.accuracy if row.label == label):
-            number = Number(row.value, row.low, row.high, row.n, "pairs", "share")
-            if row.stage not in data.stages:
-                verdict = None
-            elif rows and rows[-1].stage in data.stages:
-                verdict = compare(number, rows[-1].number, rows[-1].stage, "up")
-            else:
-                verdict = against_coin(number)
-            rows.append(Row(row.stage, number, verdict))
-        staged = [row for row in rows if row.stage in data.stages]
-        overall = staged[-1].verdict if staged else None
-        if len(staged) > 1:
-            overall = compare(staged[-1].number, staged[0].number, staged[0].stage, "up")
-        if staged:
-            groups.append(Group(label, "", tuple(rows), tuple(staged), overall))
-        else:
-            rulers += [Row(row.stage if len(rows) > 1 else label, row.number, None) for row in rows]
+        numbers = {
+            row.stage: Number(row.value, row.low, row.high, row.n, "pairs", "share")
+            for row in data.accuracy
+            if row.label == label
+        }
+        staged, ends = _compared(
+            {stage: number for stage, number in numbers.items() if stage in data.stages}, data.origins, "up"
+        )
+        if not staged:
+            rulers += [
+                Row(stage if len(numbers) > 1 else label, number, None) for stage, number in numbers.items()
+            ]
+            continue
+        first = replace(staged[0], verdict=against_coin(staged[0].number))
+        staged = (first, *staged[1:])
+        judged = {row.stage: row for row in staged}
+        rows = tuple(judged.get(stage, Row(stage, number, None)) for stage, number in numbers.items())
+        groups.append(Group(label, "", rows, staged, ends or (first,)))
     if rulers:
         explanation = "What guessing by length and the like reaches on the same pairs."
-        groups.append(Group(_RULERS, explanation, tuple(rulers), (), None))
+        groups.append(Group(_RULERS, explanation, tuple(rulers), (), ()))
     return groups
+
+
+def _compared(
+    numbers: Mapping[str, Number],
+    origins: Mapping[str, str],
+    better: Better,
+    change: Callable[[str, str], Interval | None] = lambda stage, baseline: None,
+) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """The rows and the ends of a `Group`, from each stage's number.
+
+    Args:
+        origins: what a stage is compared with; the one before it where nothing is said of it.
+        change: the interval of the difference between two stages, where it is known.
+    """
+    stages = list(numbers)
+    before = dict(zip(stages[1:], stages, strict=False))
+    before |= {stage: origins[stage] for stage in before if origins.get(stage) in numbers}
+
+    def row(stage: str, baseline: str) -> Row:
+        number, other = numbers[stage], numbers[baseline]
+        return Row(stage, number, compare(number, other, baseline, better, change(stage, baseline)))
+
+    rows = [Row(stage, numbers[stage], None) for stage in stages[:1]]
+    rows += [row(stage, baseline) for stage, baseline in before.items()]
+    ends = [row(stage, stages[0]) for stage in before if stage not in before.values()]
+    return tuple(rows), tuple(ends)
 
 
 def ruler_notes(groups: list[Group]) -> list[str]:
@@ -265,14 +320,12 @@ def ruler_notes(groups: list[Group]) -> list[str]:
         return []
     best = max(rulers, key=lambda row: row.number.value)
     sentences = []
-    for group in groups:
-        if group.ruler:
-            continue
-        last, number = group.staged[-1], group.staged[-1].number
+    for label, end in ((group.label, end) for group in groups for end in group.ends):
+        number = end.number
         low, high = difference(number.value, number.interval, best.number.value, best.number.interval)
         word = "clearly above" if low > 0 else "clearly below" if high < 0 else "not clearly different from"
         sentences.append(
-            f"{group.label}, {last.stage}: {number.text}, {word} the best ruler, "
+            f"{label}, {end.stage}: {number.text}, {word} the best ruler, "
             f"\u201c{best.stage}\u201d ({best.number.text})."
         )
     return sentences
