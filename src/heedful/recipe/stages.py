@@ -231,7 +231,7 @@ class PPOTraining(TrainingSettings):
     # Iterations; the prompts are gone through as often as that takes.
     max_steps: Count | None = 50
     epochs: Positive = 1000.0
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 5e-4
     batch_size: Count = 64
     schedule: Literal["cosine", "linear", "constant"] = "linear"
     warmup_ratio: Share = 0.0
