@@ -16,6 +16,10 @@ from typing import Any
 
 from benchmarks.__main__ import say
 from benchmarks.sentiment import task
+from heedful.errors import TrainingStopped
+
+# How a run's status says that there is nothing left to do: it came to its end, or the guard stopped it.
+_OVER = ("finished", TrainingStopped.__name__.lower())
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,31 @@ class Study:
         return str((self.work / "sft" / "merged").absolute())
 
     @property
+    def reward(self) -> Path:
+        return self.work / "reward"
+
+    @property
     def runs(self) -> Path:
         return self.work / "runs"
 
-    def run(self, folder: Path, train: Callable[..., Any], *, wait: bool = False) -> None:
-        """Have `train(output=, resume=)` make a run unless it is finished; an interrupted one goes on.
+    def finished(self) -> list[Path]:
+        """The folders of the methods' runs that came to their end."""
+        return sorted(folder for folder in self.runs.glob("*") if status_of(folder) == "finished")
 
-        A run that another process is making is waited for with `wait`, and else left to it.
+    def run(self, folder: Path, train: Callable[..., Any], *, wait: bool = False) -> None:
+        """Have `train(output=, resume=)` make a run unless it is over; an interrupted one goes on.
+
+        A run that another process is making is waited for with `wait`, and else left to it. That the guard
+        stopped a run is a result like another.
         """
 
         def make() -> None:
-            train(output=folder, resume=(folder / "run.json").exists())
+            try:
+                train(output=folder, resume=(folder / "run.json").exists())
+            except TrainingStopped as error:
+                say(str(error))
 
-        self.once(str(folder.relative_to(self.work)), lambda: is_finished(folder), make, wait=wait)
+        self.once(str(folder.relative_to(self.work)), lambda: status_of(folder) in _OVER, make, wait=wait)
 
     def once(
         self, name: str, is_done: Callable[[], bool], make: Callable[[], None], *, wait: bool = False
@@ -82,15 +98,20 @@ class Study:
             yield True
 
 
-def is_finished(run: Path) -> bool:
-    """Whether a folder holds a run that came to its end."""
+def status_of(run: Path) -> str | None:
+    """What `run.json` says of how a run stands; None where there is none."""
     try:
         info = json.loads((run / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return False
-    return bool(info["status"] == "finished")
+        return None
+    return str(info["status"])
 
 
 def run_name(method: str, *, beta: float | None, seed: int) -> str:
     """`ppo-gold-beta0.05-seed3`; no beta where the method's default holds."""
     return "-".join([method, *([] if beta is None else [f"beta{beta:g}"]), f"seed{seed}"])
+
+
+def method_of(run: str) -> str:
+    """The method in a run's name: `ppo-gold`, `ppo-learned`, `dpo`, `trl-dpo`."""
+    return run.partition("-beta")[0].partition("-seed")[0]

@@ -24,6 +24,21 @@ COMMON: dict[str, Any] = {"template": "raw", "max_length": 96}
 SFT: dict[str, Any] = {"batch_size": 16, "epochs": 2.0, "learning_rate": 3e-4}
 # PPO is left at the library's defaults, but for the task's answers and how long it goes on.
 PPO: dict[str, Any] = {"max_new_tokens": NEW_TOKENS, "max_steps": 16}
+# Pairs come from so many responses to each prompt, two by two.
+SAMPLES = 4
+REWARD: dict[str, Any] = {"batch_size": 16, "epochs": 2.0}
+# DPO, ours and TRL's.
+DPO: dict[str, Any] = {"batch_size": 32, "epochs": 2.0, "learning_rate": 1e-4}
+# Every run that learns from the pairs is measured at so many steps, evenly spaced, the last one included.
+CHECKPOINTS = 4
+# The whole study: method, β (None is the method's own) and seeds.
+PLAN: tuple[tuple[str, tuple[float | None, ...], tuple[int, ...]], ...] = (
+    ("ppo-gold", (None,), tuple(range(8))),
+    ("ppo-gold", (0.02, 0.2), (0,)),
+    ("ppo-learned", (None, 0.2), (0,)),
+    ("dpo", (0.05, 0.1, 0.3, 1.0), (0,)),
+    ("trl-dpo", (0.05, 0.1, 0.3, 1.0), (0,)),
+)
 
 # Sentences of each part. PPO comes to each prompt once: 16 iterations of 64.
 SIZES = {"test": 128, "validation": 64, "sft": 512, "prompts": 1024}
