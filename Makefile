@@ -5,7 +5,10 @@ PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(INSTALL) -c constraints.txt
+# The last TRL with a PPO trainer, beside the one that is installed: only PPO's benchmark sees it.
+TRL_WITH_PPO := $(VENV)/peers/trl-1.9.2
 
 # One thread per test worker: two workers with a thread for every core each are slower than one.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -36,8 +39,9 @@ format: $(VENV)/.stamp-dev ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.stamp-bench ## measure Heedful and TRL on the same work
+bench: $(VENV)/.stamp-bench $(TRL_WITH_PPO) ## measure Heedful and TRL on the same work
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.ppo
 
 clean: ## remove .venv, caches and build output (runs/ and downloaded models stay)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -63,3 +67,6 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.stamp-bench: $(VENV)/.stamp-dev
 	$(PIP) -e '.[bench]'
 	@touch $@
+
+$(TRL_WITH_PPO): | $(VENV)/.stamp-bench
+	$(INSTALL) --no-deps --target $@ trl==1.9.2

@@ -2,7 +2,7 @@
 
 A job runs alone in a fresh process (`python -m benchmarks.measure spec.json result.json`), because peak
 memory is a property of a process and because neither side should inherit the other's warm caches. Knows
-nothing of either side's library: it imports the side a spec names, and only then.
+nothing of either side's library: it imports the module a spec names, and only then.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-KINDS = ("dpo", "sft")
+KINDS = ("dpo", "sft", "reward")
 # Heedful is measured as it comes; TRL as it comes and at its best.
 PEER_VARIANTS = ("default", "best")
-SIDE_MODULES = {"heedful": "benchmarks.heedful_jobs", "trl": "benchmarks.peer_trl"}
 
 # One setting for both sides; a ratio is only fair while these stand once.
 BATCH_SIZE = 4
 MAX_LENGTH = 512
 LORA_RANK = 16
 LORA_ALPHA = 32
-LEARNING_RATE = 2e-5
+LEARNING_RATES = {"dpo": 2e-5, "sft": 2e-5, "reward": 1e-4, "ppo": 1e-5}
 DPO_BETA = 0.1
 SEED = 0
+# PPO: pull towards the reference, passes over an iteration's episodes, optimiser steps of a pass.
+PPO_BETA = 0.05
+INNER_EPOCHS = 4
+MINIBATCHES = 1
 # A reference computed once per data set is shared out over this many passes.
 EPOCHS = 3
 
@@ -40,21 +43,42 @@ KIBIBYTE = 1024
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One job for one side: what a worker process is told."""
+    """One job for one side: what a worker process is told.
+
+    Attributes:
+        job: its kind, for the peer followed by the variant (`dpo-best`).
+        module: what runs it: has `run_job(spec) -> JobResult`.
+        held_out: a file of pairs that a reward model is judged by, outside its steps' time.
+        packages: a folder whose packages come before the installed ones.
+        options: what the module takes beside.
+    """
 
     side: str
     job: str
+    module: str
     rows: str
     model: str
     precision: str
     steps: int
     warmup: int
+    held_out: str = ""
+    packages: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        return self.job.split("-")[0]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step: wall-clock seconds, pairs (DPO) or rows (SFT) learnt from, tokens (no padding)."""
+    """One optimiser step, or one iteration of PPO.
+
+    Attributes:
+        seconds: by the wall clock.
+        pairs: learnt from; for SFT rows, for PPO episodes.
+        tokens: without padding; for PPO those sampled.
+    """
 
     seconds: float
     pairs: int
@@ -66,7 +90,8 @@ class JobResult:
     """What a side reports: every step, warm-up included, so that figures can be worked out again.
 
     `reference_seconds_per_pair` is the cost of a reference pass made once before training; 0 where the
-    reference is part of each step or where there is none. Memory is in bytes, of the whole process.
+    reference is part of each step or where there is none. Memory is in bytes, of the whole process until
+    training has ended. `held_out_accuracy` is a reward model's, after that.
     """
 
     side: str
@@ -77,6 +102,7 @@ class JobResult:
     loaded_bytes: int
     peak_bytes: int
     reference_seconds_per_pair: float = 0.0
+    held_out_accuracy: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -91,6 +117,7 @@ class Figures:
     reference_share: float
     peak_bytes: int
     loaded_bytes: int
+    held_out_accuracy: float | None = None
 
 
 def timed(result: JobResult) -> Sequence[Step]:
@@ -105,7 +132,7 @@ def figures(results: Sequence[JobResult], *, epochs: int = EPOCHS) -> Figures:
     """Pool the timed steps of one or more runs of the same job.
 
     pairs/s = pairs / (seconds in steps + pairs x reference seconds per pair / epochs): a reference computed
-    once is shared out over the passes that use it. Memory is the largest seen.
+    once is shared out over the passes that use it. Memory is the largest seen, held-out accuracy the mean.
     """
     steps = [step for result in results for step in timed(result)]
     seconds = sum(step.seconds for step in steps)
@@ -114,6 +141,7 @@ def figures(results: Sequence[JobResult], *, epochs: int = EPOCHS) -> Figures:
         result.reference_seconds_per_pair / epochs * sum(step.pairs for step in timed(result))
         for result in results
     )
+    accuracies = [result.held_out_accuracy for result in results if result.held_out_accuracy is not None]
     return Figures(
         pairs_per_second=pairs / (seconds + reference),
         tokens_per_second=sum(step.tokens for step in steps) / (seconds + reference),
@@ -121,6 +149,7 @@ def figures(results: Sequence[JobResult], *, epochs: int = EPOCHS) -> Figures:
         reference_share=reference / (seconds + reference),
         peak_bytes=max(result.peak_bytes for result in results),
         loaded_bytes=max(result.loaded_bytes for result in results),
+        held_out_accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
     )
 
 
@@ -154,7 +183,14 @@ def run_alone(spec: JobSpec) -> JobResult:
         told, answer = Path(folder, "spec.json"), Path(folder, "result.json")
         told.write_text(json.dumps(asdict(spec)))
         command = [sys.executable, "-m", "benchmarks.measure", str(told), str(answer)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        path = os.pathsep.join(filter(None, (spec.packages, os.environ.get("PYTHONPATH"))))
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
         if done.returncode or not answer.exists():
             raise RuntimeError(f"{spec.side} {spec.job} failed ({done.returncode}):\n{done.stdout[-4000:]}")
         result = from_json(json.loads(answer.read_text()))
@@ -165,16 +201,7 @@ def run_alone(spec: JobSpec) -> JobResult:
 def main(arguments: Sequence[str]) -> None:
     told, answer = arguments
     spec = JobSpec(**json.loads(Path(told).read_text()))
-    side = importlib.import_module(SIDE_MODULES[spec.side])
-    result = side.run_job(
-        spec.job,
-        spec.rows,
-        spec.precision,
-        spec.steps,
-        spec.warmup,
-        model=spec.model,
-        options=dict(spec.options),
-    )
+    result = importlib.import_module(spec.module).run_job(spec)
     Path(answer).write_text(json.dumps(to_json(result)))
 
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.__main__ import DEFAULT_DATA, ROOT, say, write
 from benchmarks.heedful_jobs import DTYPES
+from benchmarks.heedful_ppo import make_reward
 from benchmarks.measure import peak_bytes
+from benchmarks.session import DEFAULT_DATA, ROOT, say, write
 
 GB = 1e9
 # Tokens of every prompt and of every response, and rows of every step.
@@ -94,7 +95,7 @@ def run(name: str, model: str, data: Path, precision: str) -> dict[str, Any]:
             settings |= {"max_new_tokens": RESPONSE}
             with_model = settings.pop("reward_model", False)
             if with_model:
-                make_reward(Path(folder, "reward"), model, recipe)
+                make_reward(Path(folder, "reward"), model, template=COMMON["template"])
                 scored["reward"] = None
             else:
                 scored["reward"] = FunctionReward(
@@ -110,17 +111,6 @@ def run(name: str, model: str, data: Path, precision: str) -> dict[str, Any]:
         planned = plan(module.prepare(chosen, given, reporter=quiet)).memory.total
         module.run(chosen, given, reporter=quiet, **scored)
     return {"planned_bytes": planned, "peak_bytes": peak_bytes()}
-
-
-def make_reward(folder: Path, model: str, recipe: Any) -> None:
-    """A reward run of no steps worth mentioning, in a process of its own: its peak is not this run's."""
-    code = (
-        "import sys, heedful; from heedful.records import Preference, assistant, user; "
-        "pair = lambda n: Preference((user(f'q {n}'),), (assistant('yes'),), (assistant('no'),), id=str(n)); "
-        "heedful.train.reward(sys.argv[1], [pair(n) for n in range(4)], output=sys.argv[2], max_steps=1, "
-        "template='raw', eval_fraction=0.0, quiet=True)"
-    )
-    subprocess.run([sys.executable, "-c", code, model, str(folder)], check=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

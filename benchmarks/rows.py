@@ -8,8 +8,9 @@ truncate.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,16 @@ class Rows:
     sequence_tokens: float
 
 
-def prepare(source: Path, target: Path, *, count: int, tokenizer: Any, max_length: int) -> Rows:
+def prepare(
+    source: Path, target: Path, *, count: int, tokenizer: Any, max_length: int, skip: int = 0
+) -> Rows:
     """Write the first `count` pairs of `source` that have room for a response to `target`, in TRL's layout.
 
-    Raises ValueError when the source has fewer such pairs.
+    The first `skip` records are passed over. Raises ValueError when the source has fewer such pairs.
     """
     pairs: list[Preference] = []
     cut = left_out = 0
-    for record in formats.read(source):
+    for record in islice(formats.read(source), skip, None):
         if len(pairs) == count:
             break
         fitted = fit(record, tokenizer, max_length) if isinstance(record, Preference) else None
@@ -48,14 +51,36 @@ def prepare(source: Path, target: Path, *, count: int, tokenizer: Any, max_lengt
             continue
         cut += fitted != record
         pairs.append(fitted)
-    if len(pairs) < count:
-        raise ValueError(f"{source}: {len(pairs)} usable pairs, {count} needed. Ask for fewer steps.")
-    formats.write(pairs, target, format="trl")
+    _write(pairs, target, source, count)
     prompts = [_length(tokenizer, pair.prompt) for pair in pairs]
     sequences = [
         _length(tokenizer, pair.prompt, side) for pair in pairs for side in (pair.chosen, pair.rejected)
     ]
     return Rows(target, count, cut, left_out, _mean(prompts), _mean(sequences))
+
+
+def prepare_prompts(
+    source: Path, target: Path, *, count: int, tokenizer: Any, longest: int, new_tokens: int
+) -> Rows:
+    """As `prepare`, of pairs whose prompts differ and have at most `longest` tokens: what PPO samples from.
+
+    Nothing is cut; a sequence is a prompt with `new_tokens` more.
+    """
+    found: dict[Messages, Preference] = {}
+    lengths: list[int] = []
+    left_out = 0
+    for record in formats.read(source):
+        if len(found) == count:
+            break
+        length = _length(tokenizer, record.prompt) if isinstance(record, Preference) else longest + 1
+        if length > longest or record.prompt in found:
+            left_out += 1
+            continue
+        found[record.prompt] = record
+        lengths.append(length)
+    _write(list(found.values()), target, source, count)
+    prompt_tokens = _mean(lengths)
+    return Rows(target, count, 0, left_out, prompt_tokens, prompt_tokens + new_tokens)
 
 
 def fit(pair: Preference, tokenizer: Any, max_length: int) -> Preference | None:
@@ -66,6 +91,12 @@ def fit(pair: Preference, tokenizer: Any, max_length: int) -> Preference | None:
     if sides[0] == sides[1] or not all(side[-1].content.strip() for side in sides):
         return None
     return replace(pair, chosen=sides[0], rejected=sides[1])
+
+
+def _write(pairs: Sequence[Preference], target: Path, source: Path, count: int) -> None:
+    if len(pairs) < count:
+        raise ValueError(f"{source}: {len(pairs)} usable pairs, {count} needed. Ask for fewer steps.")
+    formats.write(pairs, target, format="trl")
 
 
 def _fit_response(prompt: Messages, response: Messages, tokenizer: Any, max_length: int) -> Messages:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.__main__ import DEFAULT_DATA, ROOT, model_folder, say, write
-
-NOWHERE = frozenset({-1})
+from benchmarks.heedful_ppo import NOWHERE
+from benchmarks.session import DEFAULT_DATA, ROOT, model_folder, say, write
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

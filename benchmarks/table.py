@@ -13,31 +13,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import KINDS, PEER_VARIANTS, Figures
+from benchmarks.measure import PEER_VARIANTS, Figures
 
 BEGIN = "<!-- benchmark:begin -->"
 END = "<!-- benchmark:end -->"
 RESULTS = Path(__file__).resolve().parent / "results"
 GIGABYTE = 1e9
-KIND_NAMES = {"dpo": "DPO", "sft": "SFT"}
-UNITS = {"dpo": "pairs/s", "sft": "rows/s"}
+KIND_NAMES = {"dpo": "DPO", "sft": "SFT", "reward": "Reward model", "ppo": "PPO"}
+UNITS = {"dpo": "pairs/s", "sft": "rows/s", "reward": "pairs/s", "ppo": "episodes/s"}
 VARIANT_NAMES = {"default": "as it comes", "best": "at its best"}
 
 
-def latest(reports: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The newest report of each machine and precision, newest first."""
-    newest: dict[tuple[str, str, int, str], Mapping[str, Any]] = {}
-    for report in sorted(reports, key=lambda report: str(report["date"])):
+def latest(reports: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
+    """Newest first, each report with the kinds of job that no newer one of its machine and precision has."""
+    seen: set[tuple[str, str, int, str, str]] = set()
+    for report in sorted(reports, key=lambda report: str(report["date"]), reverse=True):
         machine = report["machine"]
-        key = (machine["cpu"], machine["gpu"] or "", machine["cores"], report["precision"])
-        newest[key] = report
-    return sorted(newest.values(), key=lambda report: str(report["date"]), reverse=True)
+        here = (machine["cpu"], machine["gpu"] or "", machine["cores"], report["precision"])
+        measured = dict.fromkeys(kind for kind, *_ in compare(report))
+        kinds = [kind for kind in measured if (*here, kind) not in seen]
+        seen |= {(*here, kind) for kind in kinds}
+        if kinds:
+            yield report, kinds
 
 
 def compare(report: Mapping[str, Any]) -> Iterator[tuple[str, str, Figures, Figures]]:
     """(kind, TRL variant, TRL's figures, Heedful's figures) wherever both sides were measured."""
     figures = {name: Figures(**values) for name, values in report["figures"].items()}
-    for kind in KINDS:
+    for kind in KIND_NAMES:
         for variant in PEER_VARIANTS:
             peer, ours = figures.get(f"trl {kind}-{variant}"), figures.get(f"heedful {kind}")
             if peer is not None and ours is not None:
@@ -49,15 +52,18 @@ def ratios(report: Mapping[str, Any]) -> Iterator[str]:
     for kind, variant, peer, ours in compare(report):
         faster = ours.pairs_per_second / peer.pairs_per_second
         memory = ours.peak_bytes / peer.peak_bytes
-        yield (
+        line = (
             f"{KIND_NAMES[kind]} against TRL {VARIANT_NAMES[variant]}: {faster:.2f}x the speed, "
             f"{memory:.2f}x the peak memory"
         )
+        if ours.held_out_accuracy is not None:
+            line += f", held-out accuracy {ours.held_out_accuracy:.2f} against {peer.held_out_accuracy:.2f}"
+        yield line
 
 
-def describe(figures: Figures) -> str:
+def describe(kind: str, figures: Figures) -> str:
     return (
-        f"{figures.pairs_per_second:.3f} rows/s, {figures.tokens_per_second:.0f} tokens/s, "
+        f"{_speed(kind, figures)}, {figures.tokens_per_second:.0f} tokens/s, "
         f"{figures.seconds_per_step:.1f} s a step, peak {figures.peak_bytes / GIGABYTE:.2f} GB "
         f"({figures.loaded_bytes / GIGABYTE:.2f} GB with the model loaded)"
     )
@@ -65,33 +71,48 @@ def describe(figures: Figures) -> str:
 
 def render(reports: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: per machine one line that names it and one table."""
-    return "\n\n".join(_section(report) for report in latest(reports))
+    return "\n\n".join(_section(report, kinds) for report, kinds in latest(reports))
 
 
-def _section(report: Mapping[str, Any]) -> str:
+def _section(report: Mapping[str, Any], kinds: Sequence[str]) -> str:
+    settings = report["settings"]
+    work = f"batch {settings['batch_size']}, max length {settings['max_length']}"
+    return _comparison(report, work, kinds)
+
+
+def _comparison(report: Mapping[str, Any], work: str, kinds: Sequence[str]) -> str:
+    """What did which work, and a row a comparison of these kinds."""
     machine, settings = report["machine"], report["settings"]
     where = machine["gpu"] or f"{machine['cpu']}, {machine['cores']} cores"
     peak = machine["matmul_gflops"][report["precision"]]
     versions = machine["versions"]
     lines = [
         f"{where}, {report['precision']} (matrix product {peak:.0f} GFLOP/s), {settings['model']}, "
-        f"LoRA r={settings['lora_rank']}, batch {settings['batch_size']}, "
-        f"max length {settings['max_length']}, torch {versions['torch']}, TRL {versions['trl']}; "
+        f"LoRA r={settings['lora_rank']}, {work}, torch {versions['torch']}, TRL {versions['trl']}; "
         f"measured {report['date']}.",
         "",
         "| job | TRL | Heedful | speed | TRL peak memory | Heedful peak memory | memory |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kind, variant, peer, ours in compare(report):
-        unit = UNITS[kind]
+        if kind not in kinds:
+            continue
         lines.append(
             f"| {KIND_NAMES[kind]}, TRL {VARIANT_NAMES[variant]} "
-            f"| {peer.pairs_per_second:.3f} {unit} | {ours.pairs_per_second:.3f} {unit} "
+            f"| {_speed(kind, peer)} | {_speed(kind, ours)} "
             f"| **{ours.pairs_per_second / peer.pairs_per_second:.1f}×** "
             f"| {peer.peak_bytes / GIGABYTE:.1f} GB | {ours.peak_bytes / GIGABYTE:.1f} GB "
             f"| **{ours.peak_bytes / peer.peak_bytes:.2f}×** |"
         )
     return "\n".join(lines)
+
+
+def _speed(kind: str, figures: Figures) -> str:
+    """Speed, and of a reward model the share of held-out pairs that it has right."""
+    speed = f"{figures.pairs_per_second:.3f} {UNITS[kind]}"
+    if figures.held_out_accuracy is None:
+        return speed
+    return f"{speed}, {figures.held_out_accuracy:.0%} right"
 
 
 def render_memory(report: Mapping[str, Any]) -> str:
@@ -110,6 +131,16 @@ def render_memory(report: Mapping[str, Any]) -> str:
         peak, planned = (found[key] / GIGABYTE for key in ("peak_bytes", "planned_bytes"))
         lines.append(f"| {name} | {peak:.2f} GB | {share:.2f}× | {planned:.1f} GB |")
     return "\n".join(lines)
+
+
+def render_ppo(report: Mapping[str, Any]) -> str:
+    """Markdown: the machine and the table of `benchmarks.ppo`."""
+    settings = report["settings"]
+    work = (
+        f"{settings['episodes']} episodes an iteration, prompts of at most {settings['prompt_tokens']} "
+        f"tokens and {settings['new_tokens']} new ones, {settings['inner_epochs']} passes"
+    )
+    return _comparison(report, work, ["ppo"])
 
 
 def render_sampling(report: Mapping[str, Any]) -> str:
@@ -143,7 +174,7 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit("usage: python -m benchmarks.table PAGE.md")
     page = Path(arguments[0])
     text = page.read_text(encoding="utf-8")
-    others = {"memory": render_memory, "sampling": render_sampling}
+    others = {"memory": render_memory, "ppo": render_ppo, "sampling": render_sampling}
     for name, render_other in others.items():
         begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
         report = newest(RESULTS / name)

@@ -139,9 +139,8 @@ def _recipes(output: Path) -> dict[str, Recipe]:
                 "max_new_tokens": _EPISODE_TOKENS,
                 "learning_rate": _PPO_RATE,
                 "inner_epochs": _INNER_EPOCHS,
-                # A critic with an adapter of its own would double the passes. This one starts from nothing
-                # and learns little in so few iterations, so its guesses do not stand in for the score.
-                "critic": "trunk",
+                # The critic starts from nothing and learns little in so few iterations: its guesses must not
+                # stand in for the score.
                 "decay": 1.0,
             },
         },

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.heedful_jobs import deal, steps_of
-from benchmarks.measure import JobResult, Step, figures, from_json, peak_bytes, timed, to_json
+from benchmarks.heedful_ppo import iterations
+from benchmarks.measure import (
+    JobResult,
+    JobSpec,
+    Step,
+    figures,
+    from_json,
+    peak_bytes,
+    run_alone,
+    timed,
+    to_json,
+)
+from benchmarks.peer_trl import _count
+from benchmarks.session import ROOT
+
+# A side that reports which `trl` it gets.
+SIDE = """
+import trl
+from benchmarks.measure import JobResult, Step
+
+def run_job(spec):
+    steps = (Step(1.0, 4, 40),)
+    return JobResult(spec.side, spec.job, spec.precision, 0, steps, 1, 2, facts={"trl": trl.NAME})
+"""
 
 
 def result(
@@ -45,6 +71,13 @@ def test_repeats_are_pooled_and_memory_is_the_largest_seen() -> None:
     assert found.peak_bytes == 10
 
 
+def test_repeats_agree_on_a_mean_accuracy_where_there_is_one() -> None:
+    once = result((9.0, 4, 1), (1.0, 4, 8))
+    assert figures([once]).held_out_accuracy is None
+    both = [replace(once, held_out_accuracy=share) for share in (0.5, 0.75)]
+    assert figures(both).held_out_accuracy == pytest.approx(0.625)
+
+
 def test_a_run_of_nothing_but_warmup_is_refused() -> None:
     with pytest.raises(ValueError, match="all of them warm-up"):
         timed(result((1.0, 4, 1), warmup=1))
@@ -79,3 +112,40 @@ def test_dealt_records_come_back_in_their_own_order() -> None:
 def test_an_order_that_misses_a_record_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         deal("abcd", [0, 1, 2])
+
+
+def test_a_side_gets_the_packages_of_its_folder_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "side.py").write_text(SIDE)
+    (tmp_path / "trl.py").write_text("NAME = 'the folder'")
+    monkeypatch.chdir(ROOT)
+    spec = JobSpec("trl", "ppo-best", "side", "rows", "model", "fp32", 1, 0, packages=str(tmp_path))
+    found = run_alone(spec)
+    assert found.facts["trl"] == "the folder"
+    assert found.steps == (Step(1.0, 4, 40),)
+
+
+def iteration(**changed: Any) -> dict[str, Any]:
+    return {"kind": "train", "seconds": 2.0, "length": 48.0, "updates": 4.0, **changed}
+
+
+def test_ppos_iterations_are_read_from_its_metrics() -> None:
+    lines = [{"kind": "sample"}, iteration(), iteration(seconds=3.0)]
+    assert iterations(lines, 2, 16, 48) == (Step(2.0, 16, 768), Step(3.0, 16, 768))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [[iteration()], [iteration(), iteration(length=47.9)], [iteration(), iteration(updates=3.0)]],
+    ids=["an iteration too few", "shorter responses", "passes left out"],
+)
+def test_ppo_that_did_less_work_is_refused(lines: list[dict[str, Any]]) -> None:
+    with pytest.raises(RuntimeError, match="2 iterations"):
+        iterations(lines, 2, 16, 48)
+
+
+def test_a_pair_counts_its_prompt_with_each_side_whoever_wrote_it_out() -> None:
+    apart = {"prompt_ids": [1, 2, 3], "chosen_ids": [4, 5], "rejected_ids": [6]}
+    whole = {"chosen_ids": [1, 2, 3, 4, 5], "rejected_ids": [1, 2, 3, 6]}
+    assert _count([apart]) == _count([whole]) == (1, 9)

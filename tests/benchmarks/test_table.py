@@ -10,8 +10,8 @@ from benchmarks import table
 from benchmarks.measure import Figures
 
 
-def numbers(speed: float, peak: float) -> dict[str, float]:
-    return vars(Figures(speed, speed * 500, 4 / speed, 0.1, int(peak * 1e9), int(1e9)))
+def numbers(speed: float, peak: float, accuracy: float | None = None) -> dict[str, Any]:
+    return vars(Figures(speed, speed * 500, 4 / speed, 0.1, int(peak * 1e9), int(1e9), accuracy))
 
 
 def report(
@@ -64,7 +64,42 @@ def test_a_job_measured_on_one_side_only_is_left_out() -> None:
 def test_the_newest_report_of_a_machine_and_precision_wins() -> None:
     old, new = report("2026-01-02"), report("2026-02-01")
     other, half = report("2026-01-01", cpu="Other CPU"), report("2026-01-03", precision="bf16")
-    assert table.latest([new, other, old, half]) == [new, half, other]
+    found = list(table.latest([new, other, old, half]))
+    assert found == [(new, ["dpo"]), (half, ["dpo"]), (other, ["dpo"])]
+
+
+def test_a_newer_report_of_another_kind_leaves_the_older_one_standing() -> None:
+    reward = {"trl reward-best": numbers(1, 2), "heedful reward": numbers(2, 1)}
+    both = report("2026-01-02", **reward, **report()["figures"])
+    alone = report("2026-02-01", **reward)
+    assert list(table.latest([both, alone])) == [(alone, ["reward"]), (both, ["dpo"])]
+
+
+def test_a_reward_models_speed_stands_with_what_it_has_right() -> None:
+    found = report(**{"trl reward-best": numbers(0.5, 4, 0.5625), "heedful reward": numbers(1.5, 1, 0.59375)})
+    assert table.render([found]).splitlines()[-1] == (
+        "| Reward model, TRL at its best | 0.500 pairs/s, 56% right | 1.500 pairs/s, 59% right "
+        "| **3.0×** | 4.0 GB | 1.0 GB | **0.25×** |"
+    )
+    assert next(iter(table.ratios(found))).endswith("held-out accuracy 0.59 against 0.56")
+
+
+def test_ppo_has_a_table_of_its_own() -> None:
+    found = report(**{"trl ppo-default": numbers(0.1, 10), "heedful ppo": numbers(0.4, 3)})
+    found["settings"] = {
+        "model": "m",
+        "lora_rank": 16,
+        "episodes": 16,
+        "prompt_tokens": 96,
+        "new_tokens": 48,
+        "inner_epochs": 4,
+    }
+    lines = table.render_ppo(found).splitlines()
+    assert "16 episodes an iteration, prompts of at most 96 tokens and 48 new ones, 4 passes" in lines[0]
+    assert lines[-1] == (
+        "| PPO, TRL as it comes | 0.100 episodes/s | 0.400 episodes/s | **4.0×** "
+        "| 10.0 GB | 3.0 GB | **0.30×** |"
+    )
 
 
 def test_only_what_stands_between_the_markers_changes() -> None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from heedful.models import bf16_attention
 from heedful.models.attention import (
     IMPLEMENTATION,
     UnsupportedAttention,
@@ -114,6 +115,23 @@ def test_gradients_equal_those_of_the_masked_square(softcap: float | None) -> No
     by_mask(*theirs, packed, 0.3, 4, softcap).transpose(1, 2).backward(upstream)
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a.grad, b.grad, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("window", [None, 4])
+def test_bf16_gradients_are_those_of_fp32_but_for_rounding(
+    window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bf16 the backward pass is our own; blocks of four queries, so that there are several."""
+    monkeypatch.setattr(bf16_attention, "_BLOCK", 4)
+    (packed,) = pack(ROWS, 1000)
+    exact = [t.requires_grad_() for t in inputs(packed, 4, 2)]
+    rounded = [t.detach().bfloat16().requires_grad_() for t in exact]
+    upstream = torch.randn(1, packed.tokens, 4, DIM, generator=torch.Generator().manual_seed(1))
+    by_mask(*exact, packed, 0.3, window, None).transpose(1, 2).backward(upstream)
+    out, _ = packed_attention(nn.Module(), *rounded, None, 0.3, heedful_packed=packed, sliding_window=window)
+    out.backward(upstream.bfloat16())
+    for found, wanted in zip([t.grad for t in rounded], [t.grad for t in exact], strict=True):
+        assert (found.float() - wanted).norm() < 0.015 * wanted.norm()
 
 
 def test_the_scores_are_scaled_by_the_root_of_the_dimension_where_nothing_else_is_said() -> None:

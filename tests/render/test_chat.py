@@ -158,6 +158,13 @@ def test_decode_gives_the_text_back() -> None:
         assert renderer.decode(response) == "the cat\nand a dog ✓"
 
 
+def test_a_raw_continuation_keeps_the_space_it_begins_with() -> None:
+    renderer = Renderer(tiny.tokenizer(), "raw")
+    (response,) = renderer.encode_responses([" the cat"])
+    assert renderer.decode(response) == " the cat"
+    assert renderer.encode_responses([renderer.decode(response)]) == [response]
+
+
 def test_encoding_nothing_gives_nothing() -> None:
     renderer = Renderer(tiny.tokenizer())
     assert renderer.encode_prompts([]) == []

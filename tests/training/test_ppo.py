@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
 from heedful.models.backbone import Backbone
 from heedful.models.loading import load
@@ -176,17 +178,32 @@ def test_a_stop_token_in_the_prompt_says_nothing_of_the_response(
     assert line["ended"] == 0.0
 
 
-def test_the_critic_is_the_reward_models_copy_where_there_is_one_and_else_the_policys_head(
-    tmp_path: Path,
+def test_a_critic_with_an_adapter_starts_as_the_reward_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     base = str(tiny.save(tmp_path / "base"))
     given = Given(small.pairs(12), None, load(base, dtype="float32", device="cpu"))
     judge = small.train("reward", tmp_path / "reward", given=given).run
-    for reward, adapters in ((small.cats, {"policy"}), (str(judge), {"policy", "critic"})):
-        backbone = load(base, dtype="float32", device="cpu")
-        train(tmp_path / f"run-{len(adapters)}", reward, given=Given(PROMPTS, None, backbone), max_steps=1)
-        learning = {name.split(".")[-2] for name in backbone.trainable() if "lora_" in name}
-        assert learning == adapters
+    copied: list[tuple[str, str]] = []
+    plain = Backbone.copy_role
+    monkeypatch.setattr(Backbone, "copy_role", lambda *roles: copied.append(roles[1:]) or plain(*roles))
+    for critic in ("trunk", "adapter"):
+        given = Given(PROMPTS, None, load(base, dtype="float32", device="cpu"))
+        train(tmp_path / critic, str(judge), given=given, max_steps=1, critic=critic)
+    assert copied == [("reward", "critic")]
+
+
+def test_no_step_is_taken_by_a_policy_that_has_moved_far_enough(tmp_path: Path) -> None:
+    def weights(name: str, **settings: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        outcome = train(tmp_path / name, minibatches=1, max_steps=1, **settings)
+        (line,) = lines(outcome)
+        return line, load_file(outcome.run / "adapter" / "adapter_model.safetensors")
+
+    stopped, after = weights("stopped", max_approx_kl=1e-9)
+    assert (stopped["updates"], stopped["stopped_early"]) == (1.0, 1.0)
+    once, expected = weights("once", inner_epochs=1)
+    assert (once["updates"], once["stopped_early"]) == (1.0, 0.0)
+    assert all(torch.equal(after[name], weight) for name, weight in expected.items())
 
 
 def test_a_batch_that_does_not_divide_evenly(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
+from heedful.models import bf16_attention
 from heedful.render.packing import Packed, Segment, mask_mod
 
 IMPLEMENTATION = "heedful_packed"
@@ -40,8 +41,6 @@ _HARMLESS = frozenset(
 
 # Segments of at most so many tokens are computed together, those in one call at least this well filled.
 _SHORT, _LEAST_FILLED = 128, 0.75
-# Up to so many keys, torch's CPU kernels are faster in fp32, whose backward takes a third of bf16's time.
-_FP32_FASTER = 256
 
 
 class UnsupportedAttention(Exception):
@@ -216,13 +215,13 @@ def _attend(
 ) -> Tensor:
     """Causal attention of the last `q` of `k` positions: `[rows, heads, q, dim]`."""
     queries, keys = query.shape[2], key.shape[2]
-    if query.dtype == torch.bfloat16 and keys <= _FP32_FASTER:
-        found: Tensor = _InFp32.apply(query, key, value, scaling, window, softcap)
-        return found
     if window is not None and window >= keys:
         window = None
     if softcap is not None:
         return _attend_capped(query, key, value, scaling, window, softcap)
+    if query.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        bias = _bias(queries, keys, window, query.dtype, query.device)
+        return bf16_attention.attend(query, key, value, bias, scaling or query.shape[-1] ** -0.5)
     square = queries == keys and window is None
     return F.scaled_dot_product_attention(
         query,
@@ -233,24 +232,6 @@ def _attend(
         scale=scaling,
         enable_gqa=key.shape[1] != query.shape[1],
     )
-
-
-class _InFp32(torch.autograd.Function):
-    """`_attend` of bf16 states, computed in fp32; what backward needs is kept in bf16 and computed again."""
-
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, *how: Any) -> Tensor:
-        ctx.save_for_backward(query, key, value)
-        ctx.how = how
-        return _attend(query.float(), key.float(), value.float(), *how).to(query.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        with torch.enable_grad():
-            states = [state.detach().float().requires_grad_() for state in ctx.saved_tensors]
-            out = _attend(*states, *ctx.how)
-        grads = torch.autograd.grad(out, states, upstream[0].float())
-        return (*(grad.to(upstream[0].dtype) for grad in grads), None, None, None)
 
 
 def _attend_capped(

@@ -201,9 +201,9 @@ class PPOObjective(Section):
     score_clip: Positive | None = None
     # The score of a response that does not end by itself; None lets its own stand.
     missing_end: float | None = None
-    # The critic: an adapter of its own, or a head on the policy's trunk, which costs no passes; auto copies a
-    # reward model that is an adapter of the same backbone, and takes the trunk where there is none.
-    critic: Literal["auto", "adapter", "trunk"] = "auto"
+    # The critic: a head on the policy's trunk, which costs no passes of its own, or an adapter, which starts
+    # as the reward model's where that is an adapter of the same backbone.
+    critic: Literal["trunk", "adapter"] = "trunk"
 
 
 class PPOGuardSettings(Section):
@@ -231,7 +231,7 @@ class PPOTraining(TrainingSettings):
     # Iterations; the prompts are gone through as often as that takes.
     max_steps: Count | None = 50
     epochs: Positive = 1000.0
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 5e-4
     batch_size: Count = 64
     schedule: Literal["cosine", "linear", "constant"] = "linear"
     warmup_ratio: Share = 0.0

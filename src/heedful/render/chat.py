@@ -122,8 +122,11 @@ class Renderer:
         return rows
 
     def decode(self, ids: Sequence[int]) -> str:
-        """A response's text without its end of turn or the space that a plain template puts before it."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        """A response's text without its end of turn or the space that a plain template puts before it; of a
+        raw continuation every space is its own.
+        """
+        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        return text if self.template == "raw" else text.strip()
 
     def _apply(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
         turns = [{"role": message.role, "content": message.content} for message in messages]

@@ -12,7 +12,6 @@ from typing import Any
 
 from heedful.models.backbone import Backbone
 from heedful.models.logprobs import CHUNK_ELEMENTS
-from heedful.models.rewards import is_reward
 from heedful.quarantine import Counts
 from heedful.recipe import LoraSettings, PPORecipe
 from heedful.render.packing import first_fit
@@ -150,7 +149,7 @@ def plan(job: Job) -> Plan:
     lora = job.recipe.lora if training.method == "lora" else None
     parameters = sum(parameter.numel() for parameter in backbone.model.parameters())
     trainable = parameters if lora is None else _adapter_parameters(backbone, lora, training.seed)
-    if isinstance(job.recipe, PPORecipe) and _has_critic_adapter(job.recipe):
+    if isinstance(job.recipe, PPORecipe) and job.recipe.objective.critic == "adapter":
         trainable *= 2
     targets = max(sum(row.response_tokens for row in rows) for rows in passes)
     memory = _memory(job, trainable, max(lengths), targets)
@@ -177,13 +176,6 @@ def plan(job: Job) -> Plan:
         device=str(backbone.device),
         memory=memory,
     )
-
-
-def _has_critic_adapter(recipe: PPORecipe) -> bool:
-    """Whether PPO trains a second adapter; see `objective.critic`."""
-    if recipe.objective.critic == "auto":
-        return any(source.model is not None and is_reward(source.model) for source in recipe.reward)
-    return recipe.objective.critic == "adapter"
 
 
 def _as_trained(job: Job) -> Sequence[Row]:

@@ -117,11 +117,10 @@ def _give_roles(prepared: job.Job, recipe: PPORecipe) -> None:
         backbone.train_fully()
     else:
         backbone.train_lora("policy", seed=training.seed, **settings)
-    critic, has_reward_model = recipe.objective.critic, "reward" in backbone.heads
-    if critic == "trunk" or (critic == "auto" and not has_reward_model):
+    if recipe.objective.critic == "trunk":
         backbone.add_head("critic")
         backbone.trunks["critic"] = "policy"
-    elif has_reward_model:
+    elif "reward" in backbone.heads:
         backbone.copy_role("reward", "critic")
     else:
         backbone.train_lora("critic", seed=training.seed + 1, **settings)

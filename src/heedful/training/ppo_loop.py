@@ -80,7 +80,7 @@ class PPOLoop(Loop):
         # Why updates of this iteration were skipped.
         self.skips: list[str] = []
         self.learner = ActorCritic(
-            self.backbone, trunk="critic" in self.backbone.trunks, temperature=recipe.rollout.temperature
+            self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
         )
         self.learner.force_padded(self.settings.padded)
 
@@ -208,11 +208,8 @@ class PPOLoop(Loop):
                 if decision.action != "go":
                     raise _Undone(decision)
                 means.append(found)
-                if (
-                    objective.max_approx_kl is not None
-                    and found["policy/approx_kl"] > objective.max_approx_kl
-                ):
-                    return _mean(means) | {"updates": float(len(means)), "stopped_early": 1.0}
+                if self._moved_far(found):
+                    return _mean(means) | {"updates": float(len(means) - 1), "stopped_early": 1.0}
         if not means:
             raise _Undone(self.guard.give_way(f"{self.skips[-1]}, in every update of an iteration"))
         return _mean(means) | {"updates": float(len(means)), "stopped_early": 0.0}
@@ -220,7 +217,9 @@ class PPOLoop(Loop):
     def _update(
         self, rollout: Rollout, gains: Tensor, returns: Tensor, members: Sequence[int]
     ) -> tuple[Decision, dict[str, float]]:
-        """One optimiser step over these rows, every token of them weighing the same, unless it is bad."""
+        """One optimiser step over these rows, every token of them weighing the same, unless it is bad or the
+        policy has moved far enough.
+        """
         sums = Sums()
         chosen = rollout.tokens_of(members)
         weight = 1.0 / len(chosen)
@@ -231,10 +230,16 @@ class PPOLoop(Loop):
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm))
         loss, metrics, _ = sums.average(len(chosen))
         decision = self.guard.judge(loss, norm)
-        if decision.action == "go":
+        found = {"loss": loss, "grad_norm": norm, **metrics}
+        if decision.action == "go" and not self._moved_far(found):
             self.optimizer.step()
         self.optimizer.zero_grad()
-        return decision, {"loss": loss, "grad_norm": norm, **metrics}
+        return decision, found
+
+    def _moved_far(self, found: dict[str, float]) -> bool:
+        """Whether the updates before this one have taken the policy as far as one iteration may."""
+        limit = self.recipe.objective.max_approx_kl
+        return limit is not None and found["policy/approx_kl"] > limit
 
     def _losses(
         self, rollout: Rollout, gains: Tensor, returns: Tensor, at: Tensor, weight: float, sums: Sums
