@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import table
-from benchmarks.__main__ import ROOT, say, write
 from benchmarks.sentiment import task
 from benchmarks.sentiment.study import Study
+from benchmarks.session import ROOT, say, write
 
 _RESULTS = table.RESULTS / "sentiment"
 _PAGE = ROOT / "docs" / "sentiment.md"

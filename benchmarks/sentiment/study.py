@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.__main__ import say
 from benchmarks.sentiment import task
+from benchmarks.session import say
 from heedful.errors import TrainingStopped
 
 # How a run's status says that there is nothing left to do: it came to its end, or the guard stopped it.
