@@ -27,6 +27,10 @@ from tests.training import small
 QUICK: dict[str, Any] = {"max_length": 200, "epochs": 4, "learning_rate": 1e-2}
 
 
+# Trained in fp32, a model is judged in bf16 where the machine has it.
+ROUNDING = 5e-3
+
+
 def answers(*texts: str) -> tuple[Any, ...]:
     return tuple((assistant(text),) for text in texts)
 
@@ -102,7 +106,7 @@ def test_judged_again_by_the_same_rows_it_gets_the_same_numbers(
         again = heedful.evaluate(model, data=mix(), quiet=True)
         assert again.data.reward is not None
         numbers, before = (judging.main_numbers(one.reward.quality) for one in (again.data, found))  # type: ignore[union-attr]
-        assert numbers == pytest.approx(before, abs=1e-3)
+        assert numbers == pytest.approx(before, abs=ROUNDING)
         assert again.data.facts["Trained on"] == found.facts["Trained on"]
     page = again.save(tmp_path / "pages" / "report.html").read_text()
     assert "Is it as often right as it is sure?" in page
@@ -247,5 +251,5 @@ def test_the_scores_are_those_of_training_to_the_last_digits(
     model = rewards.load_reward(str(outcome.run))
     pairs = small.pairs(24)
     scores = torch.tensor(model([pair.prompt for pair in pairs], [pair.chosen[0].content for pair in pairs]))
-    assert float(scores.mean()) == pytest.approx(0.0, abs=1e-3)
+    assert float(scores.mean()) == pytest.approx(0.0, abs=ROUNDING)
     assert float(scores.std()) > 0.01

@@ -141,6 +141,7 @@ def test_peaks_stand_beside_sfts_and_the_plans() -> None:
     found = {
         "date": "2026-01-02",
         "machine": {"cpu": "Some CPU"},
+        "precision": "fp32",
         "settings": {"model": "m", "batch_size": 16, "prompt_tokens": 96, "response_tokens": 48},
         "peaks": {
             "SFT": {"peak_bytes": 2e9, "planned_bytes": 2.2e9},
