@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reward_table
 from benchmarks.measure import KINDS, PEER_VARIANTS, Figures
 
 BEGIN = "<!-- benchmark:begin -->"
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit("usage: python -m benchmarks.table PAGE.md")
     page = Path(arguments[0])
     text = page.read_text(encoding="utf-8")
-    others = {"memory": render_memory, "sampling": render_sampling}
+    others = {"memory": render_memory, "sampling": render_sampling, "reward_model": reward_table.render}
     for name, render_other in others.items():
         begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
         report = newest(RESULTS / name)
