@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reward_table
 from benchmarks.measure import PEER_VARIANTS, Figures
 
 BEGIN = "<!-- benchmark:begin -->"
@@ -174,7 +175,12 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit("usage: python -m benchmarks.table PAGE.md")
     page = Path(arguments[0])
     text = page.read_text(encoding="utf-8")
-    others = {"memory": render_memory, "ppo": render_ppo, "sampling": render_sampling}
+    others = {
+        "memory": render_memory,
+        "ppo": render_ppo,
+        "sampling": render_sampling,
+        "reward_model": reward_table.render,
+    }
     for name, render_other in others.items():
         begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
         report = newest(RESULTS / name)
