@@ -38,7 +38,7 @@ def test_it_needs_nothing_but_the_data_of_two_stages() -> None:
     assert recipe.sft is not None
     assert recipe.reward is not None
     rates = [stage.training.learning_rate for stage in (recipe.sft, recipe.reward, recipe.ppo)]
-    assert rates == [2e-4, 1e-4, 5e-4]
+    assert rates == [2e-4, 1e-4, 1e-3]
     assert (recipe.ppo.data.train, recipe.output) == ("pairs.jsonl", "runs/rlhf")
 
 

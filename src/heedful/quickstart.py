@@ -33,7 +33,7 @@ from heedful.training.tracking import Reporter, read_metrics
 _ANSWER_TOKENS, _PROMPTS = 96, 32
 # What each stage learns from: as much as two cores without bf16 get through in the promised fifteen minutes.
 _BATCH, _DEMONSTRATIONS, _PAIRS, _REWARD_PAIRS = 8, 96, 112, 64
-_ITERATIONS, _EPISODES, _EPISODE_TOKENS, _INNER_EPOCHS = 6, 16, 64, 2
+_ITERATIONS, _EPISODES, _EPISODE_TOKENS = 6, 16, 64
 _SFT_RATE, _DPO_RATE, _REWARD_RATE = 3e-4, 2e-4, 4e-4
 _INTRO = (
     "A 135-million-parameter model was fine-tuned on short, direct demonstrations (SFT). From there it took "
@@ -137,10 +137,6 @@ def _recipes(output: Path) -> dict[str, Recipe]:
                 "batch_size": _EPISODES,
                 "max_steps": _ITERATIONS,
                 "max_new_tokens": _EPISODE_TOKENS,
-                "inner_epochs": _INNER_EPOCHS,
-                # The critic starts from nothing and learns little in so few iterations: its guesses must not
-                # stand in for the score.
-                "decay": 1.0,
                 # The reward model has seen whole answers only, and what it says of others means nothing.
                 "missing_end": -2.0,
             },

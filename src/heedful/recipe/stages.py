@@ -176,7 +176,7 @@ class PPOObjective(Section):
     # Episodes over which an adapted beta may change by a fifth of itself.
     kl_horizon: Positive = 10_000.0
     # Passes over an iteration's responses.
-    inner_epochs: Count = 4
+    inner_epochs: Count = 2
     # Optimiser steps of one such pass.
     minibatches: Count = 2
     # The policy's loss stops rewarding ratios further from 1 than this.
@@ -187,8 +187,10 @@ class PPOObjective(Section):
     value_coefficient: Positive = 0.1
     # Generalised advantage estimation: what a reward is worth one token later (gamma).
     discount: Annotated[float, Field(ge=0, le=1)] = 1.0
-    # Generalised advantage estimation: how far ahead rewards are believed over the critic (lambda).
-    decay: Annotated[float, Field(ge=0, le=1)] = 0.95
+    # Generalised advantage estimation: how far ahead rewards are believed over the critic (lambda). Below 1 the
+    # score fades on its way to an answer's first tokens as far as the critic does not foresee it, and the KL
+    # penalty, which falls due at every token, does not.
+    decay: Annotated[float, Field(ge=0, le=1)] = 1.0
     # End an iteration's passes once the policy has moved this far from where it sampled (nats per token).
     max_approx_kl: Positive | None = 0.1
     # Divide rewards by their standard deviation, keeping their mean.
@@ -231,7 +233,7 @@ class PPOTraining(TrainingSettings):
     # Iterations; the prompts are gone through as often as that takes.
     max_steps: Count | None = 50
     epochs: Positive = 1000.0
-    learning_rate: Positive = 5e-4
+    learning_rate: Positive = 1e-3
     batch_size: Count = 64
     schedule: Literal["cosine", "linear", "constant"] = "linear"
     warmup_ratio: Share = 0.0
