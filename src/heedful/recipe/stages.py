@@ -187,8 +187,8 @@ class PPOObjective(Section):
     value_coefficient: Positive = 0.1
     # Generalised advantage estimation: what a reward is worth one token later (gamma).
     discount: Annotated[float, Field(ge=0, le=1)] = 1.0
-    # Generalised advantage estimation: how far ahead rewards are believed over the critic (lambda). Below 1 the
-    # score fades on its way to an answer's first tokens as far as the critic does not foresee it, and the KL
+    # Generalised advantage estimation: how far ahead rewards are believed over the critic (lambda). Below 1
+    # the score fades on its way to an answer's first tokens as far as the critic does not foresee it; the KL
     # penalty, which falls due at every token, does not.
     decay: Annotated[float, Field(ge=0, le=1)] = 1.0
     # End an iteration's passes once the policy has moved this far from where it sampled (nats per token).
