@@ -12,7 +12,15 @@ import pytest
 import torch
 
 from heedful.errors import HeedfulError, ModelError, RewardError
-from heedful.models.rewards import FunctionReward, LengthTerm, Reward, WeightedSum, checked, prompt_text
+from heedful.models.rewards import (
+    FunctionReward,
+    LengthTerm,
+    Reward,
+    WeightedSum,
+    checked,
+    cut_by,
+    prompt_text,
+)
 from heedful.records import Message, Messages, assistant, user
 
 PROMPTS: list[Messages] = [(user("name a colour"),), (user("name a tree"),), (user("name a bird"),)]
@@ -24,8 +32,8 @@ class Fixed:
 
     name = "fixed"
 
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
+    def __init__(self, answer: Any, cut: int = 0) -> None:
+        self.answer, self.cut = answer, cut
 
     def __call__(self, prompts: Sequence[Messages], responses: Sequence[str]) -> list[float]:
         found: list[float] = self.answer
@@ -180,6 +188,11 @@ def test_a_sum_is_weighted_and_named_by_its_parts() -> None:
     both = WeightedSum([(0.5, Fixed([2.0, 4.0, -6.0])), (-1.0, LengthTerm(0.25))])
     assert both.name == "0.5 × fixed + -1 × length"
     assert checked(both, PROMPTS, RESPONSES).tolist() == [0.75, 1.25, -3.25]
+
+
+def test_a_sum_has_cut_what_its_parts_have_cut() -> None:
+    cutting = Fixed([0.0], cut=3)
+    assert cut_by(WeightedSum([(1.0, cutting), (1.0, LengthTerm(1.0)), (1.0, cutting)])) == 6
 
 
 def test_the_part_that_fails_is_the_one_that_is_named() -> None:

@@ -233,6 +233,8 @@ def test_a_prompt_leaves_room_for_its_answer_and_both_for_the_reward(
     left_out = {"too_long": 1} if policy == "drop" else {}
     assert counts == {"read": 11, "kept": 11 - len(left_out), "quarantined": left_out}
     assert [line["length"] for line in lines(found)] == [8.0] * 3
+    full = sum(len(row.prompt) == longest for row in rows(tiny.backbone())) + (policy != "drop")
+    assert [line["reward/cut"] for line in lines(found)] == [full] * 3
 
 
 def test_a_reward_with_a_tokenizer_of_its_own_reads_the_answers_as_text(tmp_path: Path) -> None:
@@ -291,11 +293,11 @@ def test_an_iterations_rewards_and_advantages_are_those_of_the_objectives(
         return update(loop, found, gains, returns)
 
     monkeypatch.setattr(PPOLoop, "_updates", noted)
-    train(tmp_path / "run", max_steps=2)
+    train(tmp_path / "run", max_steps=2, discount=0.99, decay=0.9)
     found: Rollout = seen["found"]
     scores, penalties = found.scores - seen["center"], found.logps - found.reference
     rewards = token_rewards(scores, penalties, found.lengths, beta=seen["beta"])
-    gains, returns = advantages(rewards, found.values, found.lengths, discount=1.0, decay=0.95)
+    gains, returns = advantages(rewards, found.values, found.lengths, discount=0.99, decay=0.9)
     torch.testing.assert_close(seen["returns"], returns)
     torch.testing.assert_close(
         seen["gains"], (gains - gains.mean()) / gains.std(correction=0), atol=1e-4, rtol=0

@@ -27,6 +27,7 @@ def described(
         "reward/q10": low,
         "reward/median": middle,
         "reward/q90": high,
+        "reward/cut": float(rollout.cut),
         "kl": float(kl.mean()),
         "kl/error": float(kl.std(correction=0)) / len(kl) ** 0.5,
         "kl/k3": float(rollout.by_response(k3(rollout.logps, rollout.reference)).mean()),

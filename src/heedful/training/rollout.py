@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from heedful.models.backbone import Backbone
-from heedful.models.rewards import Reward, checked
+from heedful.models.rewards import Reward, checked, cut_by
 from heedful.models.roles import ActorCritic, LanguageModel, Role
 from heedful.models.sampler import Sample, sample
 from heedful.models.scoring import score_tokens
@@ -39,6 +39,7 @@ class Rollout:
         logps: `[tokens]`, of the policy that sampled; nats.
         reference: `[tokens]`, of the reference; nats.
         values: `[tokens]`, of the critic; empty where nothing is learned from the rollout.
+        cut: conversations that were too long for the reward and lost a part.
         seconds: by phase.
     """
 
@@ -49,6 +50,7 @@ class Rollout:
     logps: Tensor
     reference: Tensor
     values: Tensor
+    cut: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -116,7 +118,9 @@ def collect(
     ]
     texts = [renderer.decode(one.tokens) for one in samples]
     conversations = [_messages(row) for row in prompts for _ in range(settings.samples)]
+    cut_before = cut_by(reward)
     scores = checked(reward, conversations, texts)
+    cut = cut_by(reward) - cut_before
     lap("reward")
 
     def language(name: str) -> Role:
@@ -133,7 +137,7 @@ def collect(
     reference = score_tokens(language("reference"), rows, **judging)
     lap("judge")
     ended = torch.tensor([one.ended for one in samples])
-    return Rollout(rows, texts, ended, scores, logps, reference, values, seconds)
+    return Rollout(rows, texts, ended, scores, logps, reference, values, cut, seconds)
 
 
 def _answers(

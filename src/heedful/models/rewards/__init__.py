@@ -10,7 +10,7 @@ from heedful.models.rewards.classifier import ClassifierReward
 from heedful.models.rewards.combine import LengthTerm, WeightedSum
 from heedful.models.rewards.function import FunctionReward
 from heedful.models.rewards.http import HttpReward
-from heedful.models.rewards.reward import Reward, checked, prompt_text
+from heedful.models.rewards.reward import Reward, checked, cut_by, prompt_text
 
 __all__ = [
     "BackboneReward",
@@ -22,6 +22,7 @@ __all__ = [
     "WeightedSum",
     "build",
     "checked",
+    "cut_by",
     "is_reward",
     "load_reward",
     "prompt_text",

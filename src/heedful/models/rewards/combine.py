@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from heedful.errors import RewardError
-from heedful.models.rewards.reward import Reward, checked
+from heedful.models.rewards.reward import Reward, checked, cut_by
 from heedful.records import Messages
 
 
@@ -28,6 +28,11 @@ class WeightedSum:
                 raise RewardError(f"its weight is {weight}.", where=f"reward {reward.name}")
         self.parts = list(parts)
         self.name = " + ".join(f"{weight:g} × {reward.name}" for weight, reward in parts)
+
+    @property
+    def cut(self) -> int:
+        """How many conversations its parts have cut so far."""
+        return sum(cut_by(reward) for _, reward in self.parts)
 
     def __call__(self, prompts: Sequence[Messages], responses: Sequence[str]) -> list[float]:
         total = [0.0] * len(responses)

@@ -41,6 +41,11 @@ class Reward(Protocol):
         ...
 
 
+def cut_by(reward: Reward) -> int:
+    """How many conversations a reward has had to cut so far; 0 of one that counts none."""
+    return int(getattr(reward, "cut", 0))
+
+
 def prompt_text(messages: Messages) -> str:
     """What a plain function sees of a prompt: the content of a lone user message, else a transcript with
     `role: content` for each message.
