@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from heedful.errors import ModelError
-from heedful.models import gated, lora
+from heedful.models import gated, lora, norms
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -52,6 +52,7 @@ def add(
         parameter.data = parameter.data.float()
     lora.install(model)
     gated.install(model)
+    norms.install(model)
     switch(model, name)
     return peft
 
@@ -60,6 +61,7 @@ def take_off(peft: PeftModel) -> PreTrainedModel:
     """The bare model again, without any adapter."""
     model: PreTrainedModel = peft.unload()
     gated.remove(model)
+    norms.remove(model)
     return model
 
 

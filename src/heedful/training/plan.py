@@ -208,18 +208,16 @@ def activation_bytes(backbone: Backbone, tokens: int, *, full: bool, recomputed:
     A token keeps, in each layer of hidden size `h`, key width `k` and intermediate size `f`, in numbers of
     the compute type: `7h` (what goes into the projections of attention, its query and output, into its output
     projection, into the MLP, and into two norms), `4k` (keys and values, again for each response of a pair)
-    and `4f` (gate, its activation, up, and their product; under LoRA gate and up alone). Norms compute in
-    fp32 and keep their input so; trained norms keep their output too. With gradient checkpointing a layer
-    keeps its input, `h`, and computes the rest again. The numbers are a Llama's; Gemma 3 keeps up to a fifth
-    more, GPT-2 a half.
+    and `4f` (gate, its activation, up, and their product; under LoRA gate and up alone). Trained norms keep
+    their input in fp32, and their output. With gradient checkpointing a layer keeps its input, `h`, and
+    computes the rest again. The numbers are a Llama's; Gemma 3 keeps up to a fifth more, GPT-2 a half.
     """
     config: Any = backbone.model.config.get_text_config()
     number = backbone.compute_dtype.itemsize
     hidden = int(config.hidden_size)
     gated = 4 if full else 2
     layer = number * (7 * hidden + 4 * _key_width(config) + gated * _intermediate_size(config))
-    layer += 2 * hidden * (FP32_BYTES - number)
-    layer += 2 * hidden * FP32_BYTES if full else 0
+    layer += 2 * hidden * (2 * FP32_BYTES - number) if full else 0
     kept = number * hidden if recomputed else layer
     working = 2 * layer if recomputed else layer
     return tokens * (int(config.num_hidden_layers) * kept + working)
