@@ -11,10 +11,11 @@ import torch
 
 from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.rewards import HttpReward
-from heedful.records import user
+from heedful.records import Demonstration, assistant, user
 from heedful.training import ppo, ppo_loop, rollout
 from heedful.training.job import Given
 from heedful.training.ppo_scores import Shaping
+from heedful.training.ppo_watch import Watch
 from tests import tiny
 from tests.training import small
 from tests.training.ppo_runs import PROMPTS, events, lines, told, train
@@ -103,6 +104,62 @@ def test_a_run_away_policy_goes_back_with_a_stronger_pull_and_then_stops(tmp_pat
     assert conceded == ["learning rate × 0.5, beta 0.2", "learning rate × 0.25, beta 0.4"]
 
 
+def test_a_reward_that_is_earned_late_for_the_first_time_is_no_trouble(tmp_path: Path) -> None:
+    calls = [0]
+
+    def late(prompts: list[str], responses: list[str]) -> list[float]:
+        calls[0] += 1
+        return [float(calls[0] > 7 and number == 0) for number in range(len(responses))]
+
+    assert train(tmp_path / "run", late, max_steps=10, minibatches=2).steps == 10
+    assert events(tmp_path / "run") == []
+
+
+def test_a_policy_that_was_undone_is_not_kept_as_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held-out answers score best while the watch sees trouble, and the run goes back."""
+    judge, calls = Watch.judge, [0]
+
+    def bad(watch: Watch, numbers: dict[str, float]) -> Any:
+        calls[0] += 1
+        return judge(watch, {**numbers, "kl": 99.0} if calls[0] in (2, 3) else numbers)
+
+    def reward(prompts: list[str], responses: list[str]) -> list[float]:
+        return [float(calls[0] == 2)] * len(responses)
+
+    monkeypatch.setattr(Watch, "judge", bad)
+    given = Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    settings = {"eval_every": 1, "checkpoint_every": 1, "bad_iterations": 2, "max_steps": 4}
+    outcome = train(tmp_path / "run", reward, given=given, **settings)
+    assert [line["event"] for line in events(tmp_path / "run")] == ["rollback"]
+    assert max(line["reward"] for line in lines(outcome, "eval")) == 1.0
+    assert outcome.evaluation["best/reward"] == 0.0
+
+
+def test_a_policy_too_far_from_the_reference_is_not_kept(tmp_path: Path) -> None:
+    given = Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    settings = {"eval_every": 1, "max_steps": 3, "learning_rate": 1e-2, "best_kl": 1e-9}
+    outcome = train(tmp_path / "run", given=given, **settings)
+    assert {line["step"]: line["kl"] > 1e-9 for line in lines(outcome, "eval")} == {
+        0: False,
+        1: True,
+        2: True,
+        3: True,
+    }
+    assert outcome.evaluation["best/step"] == 0.0
+
+
+def test_an_answer_needs_room_in_the_models_context(tmp_path: Path) -> None:
+    reach = tiny.backbone().context_length
+    assert reach is not None
+    long = [Demonstration((user("cat " * reach),), (assistant("x"),), id="long")]
+    given = Given([*PROMPTS, *long], None, tiny.backbone())
+    with pytest.raises(RecipeError, match=rf"at most {reach}\. Set data\.max_length={reach}\."):
+        train(tmp_path / "run", given=given, max_length=reach + 4, max_new_tokens=8)
+    assert train(tmp_path / "run", given=given, max_length=reach, max_new_tokens=8, max_steps=1).steps == 1
+
+
 def test_answers_that_are_paid_for_their_length_are_noticed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -154,10 +211,10 @@ def test_a_single_bad_update_is_skipped_and_told(monkeypatch: pytest.MonkeyPatch
     spoil_updates(monkeypatch, {10})
     found = train(tmp_path / "run", max_approx_kl=None)
     assert (found.steps, found.skipped) == (3, 1)
-    assert [line["updates"] for line in lines(found)] == [8.0, 7.0, 8.0]
+    assert [line["updates"] for line in lines(found)] == [4.0, 4.0, 3.0]
     assert all(isfinite(line["loss"]) and isfinite(line["grad_norm"]) for line in lines(found))
     assert [(line["event"], line["step"], line["reason"]) for line in events(found.run)] == [
-        ("skip", 2, "the loss is nan")
+        ("skip", 3, "the loss is nan")
     ]
 
 

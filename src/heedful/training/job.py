@@ -93,8 +93,12 @@ def prepare(
     given: Given,
     reporter: Reporter,
     rendering: Callable[[Sequence[Any], Renderer, Limits], Rows] = render,
+    to_come: int = 0,
 ) -> Job:
     """Read, split, load and render; says what it did.
+
+    Args:
+        to_come: tokens that the model will add to each row, beside those in the data.
 
     Raises:
         DataError: a file that cannot be read, or holds a record of another kind than the stage's.
@@ -133,7 +137,7 @@ def prepare(
     renderer = Renderer(backbone.tokenizer, data.template)
     limits = Limits(data.max_length, data.max_prompt_length, data.truncation)
     train, judge = rendering(learned, renderer, limits), rendering(held_out, renderer, limits)
-    _require_fit(backbone, [*train, *judge], data.max_length)
+    _require_fit(backbone, [*train, *judge], data.max_length, to_come)
     job = Job(recipe, backbone, renderer, train, judge, reporter, read)
     for title, rows in (("Training rows", job.train), ("Held-out rows", job.held_out)):
         if rows.counts.read:
@@ -321,10 +325,12 @@ def _require(kinds: tuple[type[Record], ...], records: Sequence[Any]) -> None:
     )
 
 
-def _require_fit(backbone: Backbone, rows: Sequence[Row], max_length: int) -> None:
+def _require_fit(backbone: Backbone, rows: Sequence[Row], max_length: int, to_come: int) -> None:
     """Refuse rows with more positions than the model has: past them it fails, or reads nonsense."""
     reach = backbone.context_length
-    longest = max((len(row.prompt) + max(map(len, row.responses), default=0) for row in rows), default=0)
+    longest = to_come + max(
+        (len(row.prompt) + max(map(len, row.responses), default=0) for row in rows), default=0
+    )
     if reach is not None and longest > reach:
         what = (
             f"{max_length} tokens are allowed and a row has {longest}, but the model reads at most {reach}."

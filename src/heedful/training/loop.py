@@ -70,7 +70,7 @@ class Loop:
         self.stage, self.held_out, self.settings, self.run = stage, held_out, settings, run
         self.backbone, self.reporter, self.command = backbone, reporter, command
         self.total = total_steps(len(stage.rows), settings.batch_size, settings.epochs, settings.max_steps)
-        self.guard = Guard(**guard.model_dump())
+        self.guard = Guard(harmless=settings.max_grad_norm, **guard.model_dump())
         self.accelerator = Accelerator(
             # One process computes where its backbone is; several are dealt one device each.
             device_placement=processes.count() > 1,
@@ -335,6 +335,10 @@ def visited(rows: int, settings: TrainingSettings) -> list[int]:
 def batch(step: int, rows: int, batch_size: int, seed: int) -> list[int]:
     """The rows of optimiser step `step`: a fresh order each epoch, a function of seed and step alone."""
     epoch, within = divmod(step, steps_per_epoch(rows, batch_size))
+    return epoch_order(epoch, rows, seed)[within * batch_size : (within + 1) * batch_size]
+
+
+def epoch_order(epoch: int, rows: int, seed: int) -> list[int]:
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order: list[int] = torch.randperm(rows, generator=generator).tolist()
-    return order[within * batch_size : (within + 1) * batch_size]
+    return order

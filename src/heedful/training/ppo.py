@@ -79,7 +79,14 @@ def prepare(
             records, renderer, replace(limits, max_prompt_length=room if own is None else min(own, room))
         )
 
-    return job.prepare(recipe, KINDS, given, reporter or Reporter(), rendering=prompts)
+    return job.prepare(
+        recipe,
+        KINDS,
+        given,
+        reporter or Reporter(),
+        rendering=prompts,
+        to_come=recipe.rollout.max_new_tokens,
+    )
 
 
 def check(recipe: PPORecipe, *, has_reward: bool = False) -> None:
