@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from heedful import formats
 from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.rewards import HttpReward
 from heedful.records import Demonstration, assistant, user
@@ -16,6 +18,7 @@ from heedful.training import ppo, ppo_loop, rollout
 from heedful.training.job import Given
 from heedful.training.ppo_scores import Shaping
 from heedful.training.ppo_watch import Watch
+from heedful.training.run_folder import RunFolder
 from tests import tiny
 from tests.training import small
 from tests.training.ppo_runs import PROMPTS, events, lines, told, train
@@ -50,7 +53,7 @@ def noisy(prompts: list[str], responses: list[str]) -> list[float]:
 def test_a_reward_that_fails_stops_the_run_and_loses_nothing(
     spoilt: Any, said: str, call: int, tmp_path: Path
 ) -> None:
-    settings = {"checkpoint_every": 5, "eval_every": 2, "max_steps": 5, "scale": True}
+    settings: dict[str, Any] = {"checkpoint_every": 5, "eval_every": 2, "max_steps": 5, "scale": True}
     calls = [0]
 
     def reward(prompts: list[str], responses: list[str]) -> list[float]:
@@ -58,10 +61,16 @@ def test_a_reward_that_fails_stops_the_run_and_loses_nothing(
         scores = noisy(prompts, responses)
         return spoilt(responses) if calls[0] >= call else scores
 
-    def given() -> Given:
-        return Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    for name, prompts in (("train", PROMPTS[:8]), ("eval", PROMPTS[8:])):
+        formats.write(prompts, tmp_path / f"{name}.jsonl")
+        settings[name] = str(tmp_path / f"{name}.jsonl")
 
-    with pytest.raises(RewardError, match=rf"(?s){said}.*after iteration 2 of 5 is saved. Resume with: "):
+    def given() -> Given:
+        return Given(backbone=tiny.backbone())
+
+    # A command could read the prompts, but has no such reward.
+    saved = "after iteration 2 of 5 is saved. Run it again with resume=True.$"
+    with pytest.raises(RewardError, match=rf"(?s){said}.*{saved}"):
         train(tmp_path / "run", reward, given=given(), **settings)
     resumed = train(tmp_path / "run", noisy, given=given(), resume=True, **settings)
     whole = train(tmp_path / "whole", noisy, given=given(), **settings)
@@ -227,6 +236,30 @@ def test_bad_updates_that_do_not_end_undo_the_iteration_and_stop_the_run(
     with pytest.raises(TrainingStopped, match=r"the loss is nan.*, after going back 1 times"):
         train(tmp_path / "run", **settings)
     assert [line["event"] for line in events(tmp_path / "run")] == ["rollback", "stop"]
+
+
+def test_a_run_that_is_stopped_leaves_the_best_policy_it_has_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = [0]
+
+    def reward(prompts: list[str], responses: list[str]) -> list[float]:
+        calls[0] += 1
+        # The first call scores the held-out prompts before training, the third those after iteration 1.
+        return [float(calls[0] == 3) + 0.1 * len(text) / (1 + len(text)) for text in responses]
+
+    spoil_updates(monkeypatch, {4})
+    run, given = tmp_path / "run", Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    settings = {"max_steps": 9, "eval_every": 1, "checkpoint_every": 1, "patience": 1, "max_rollbacks": 0}
+    settings |= {"inner_epochs": 1, "minibatches": 1}  # an update an iteration
+    with pytest.raises(TrainingStopped, match=rf"{run} can be used: it holds the weights of step 1 of 9\."):
+        train(run, reward, given=given, **settings)
+    info = RunFolder(run).info()
+    assert (info["status"], info["steps"], info["evaluation"]["best/step"]) == ("trainingstopped", 1, 1.0)
+    last = load_file(run / "checkpoints" / "step-000003" / "trainable.safetensors")
+    policy = small.policy_of(run)
+    assert all(torch.equal(weight, last[f"own:{name}"]) for name, weight in policy.items())
+    assert not any(torch.equal(weight, last[name]) for name, weight in policy.items())
 
 
 def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(

@@ -41,6 +41,8 @@ def run(
     if processes.count() > 1:
         raise RunError("PPO runs in one process.", mend="Start it without a launcher.")
     check(recipe, has_reward=reward is not None)
+    if reward is not None:  # no command line could give it again
+        given = replace(given, command="")
     prepared = prepare(recipe, given, reporter=reporter)
     backbone = prepared.backbone
     scored_by: list[Reward] = [] if reward is None else [reward]

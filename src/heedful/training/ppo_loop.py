@@ -320,9 +320,14 @@ class PPOLoop(Loop):
         if self.calm():
             self.best.consider(self.step, counted, numbers["kl"], self.parameters)
 
-    def fit(self, *, resume: bool) -> Outcome:
-        """As `Loop.fit`; in the end the policy is the best one that was seen, where any was held out."""
-        outcome = super().fit(resume=resume)
+    def fall_back(self) -> Outcome:
+        """As `Loop.fall_back`; where a best policy was seen, that one is what was learned."""
+        outcome = super().fall_back()
+        return replace(outcome, steps=int(outcome.evaluation.get("best/step", outcome.steps)))
+
+    def conclude(self) -> Outcome:
+        """As `Loop.conclude`; the policy becomes the best one that was seen, where any was held out."""
+        outcome = super().conclude()
         numbers = self.best.numbers
         if not numbers:
             return outcome
