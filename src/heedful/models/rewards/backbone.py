@@ -19,16 +19,13 @@ from torch import nn
 from heedful.errors import ModelError
 from heedful.models import adapters
 from heedful.models.backbone import Backbone
+from heedful.models.export import HEAD, REWARD_FILE
 from heedful.models.rewards.reward import complaint
 from heedful.records import Demonstration, Messages, assistant
 from heedful.render.chat import Renderer
 from heedful.render.packing import pack
 from heedful.render.rows import Rows, render
 from heedful.render.truncate import Limits
-
-# What a reward adapter says of its scores: {"mean": float, "std": float}.
-RECORD = "heedful_reward.json"
-HEAD = "score.weight"
 
 
 class BackboneReward:
@@ -105,7 +102,7 @@ def load_onto(backbone: Backbone, folder: Path) -> None:
 
 
 def _offset(folder: Path) -> float:
-    file = folder / RECORD
+    file = folder / REWARD_FILE
     try:
         found: Any = json.loads(file.read_text(encoding="utf-8"))
         mean = float(found["mean"])

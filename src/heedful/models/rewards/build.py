@@ -13,8 +13,9 @@ from typing import Any
 from heedful.errors import RewardError
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
+from heedful.models.export import REWARD_FILE
 from heedful.models.loading import load
-from heedful.models.rewards.backbone import RECORD, BackboneReward, load_onto
+from heedful.models.rewards.backbone import BackboneReward, load_onto
 from heedful.models.rewards.classifier import ClassifierReward
 from heedful.models.rewards.combine import LengthTerm, WeightedSum
 from heedful.models.rewards.function import FunctionReward
@@ -54,7 +55,7 @@ def build(
 def is_reward(name: str) -> bool:
     """Whether a reward model of Heedful's is what `name` means: a run of that stage, or a folder it wrote."""
     folder = Path(name).expanduser()
-    return _run(folder).get("stage") == "reward" or (folder / RECORD).is_file()
+    return _run(folder).get("stage") == "reward" or (folder / REWARD_FILE).is_file()
 
 
 def load_reward(name: str, *, max_length: int | None = None) -> BackboneReward:
@@ -132,9 +133,10 @@ def _adapter(name: str) -> Path | None:
             raise RewardError("this run has no finished adapter.", where=where, mend=mend)
     if not (folder / "adapter_config.json").is_file():
         return None
-    if not (folder / RECORD).is_file():
+    if not (folder / REWARD_FILE).is_file():
         mend = "If it is a classifier's, merge it into its model and name that folder."
-        raise RewardError(f"this adapter is no reward of Heedful's (no {RECORD}).", where=where, mend=mend)
+        what = f"this adapter is no reward of Heedful's (no {REWARD_FILE})."
+        raise RewardError(what, where=where, mend=mend)
     return folder
 
 
