@@ -168,12 +168,13 @@ def test_a_loaded_adapter_drops_out_only_where_it_learns(learn: bool, base: str,
         assert torch.equal(role(packed), role(packed)) is not learn
 
 
-def test_cut_conversations_are_counted() -> None:
+def test_a_conversation_counts_once_however_much_of_it_is_cut() -> None:
     backbone = rewarding(tiny.backbone())
-    reward = BackboneReward(backbone, Renderer(backbone.tokenizer), Limits(max_length=20))
-    checked(reward, PROMPTS, RESPONSES)
-    assert reward.cut > 0
-    assert of(backbone).cut == 0
+    reward = BackboneReward(backbone, Renderer(backbone.tokenizer), Limits(max_length=40))
+    long = "the cat sat " * 9
+    for number, (prompt, response) in enumerate([("a", "b"), (long, "b"), ("a", long), (long, long)]):
+        checked(reward, [(user(prompt),)], [response])
+        assert reward.cut == number
 
 
 def test_a_conversation_that_cannot_be_rendered_is_shown() -> None:

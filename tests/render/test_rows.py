@@ -114,7 +114,7 @@ def test_a_pair_that_only_differs_beyond_the_limit_is_quarantined() -> None:
     assert [row.id for row in rows] == ["early"]
     assert rows.counts.quarantined == {"equal_after_truncation": 1}
     # What was left out does not count among the cut.
-    assert (rows.prompts_cut, rows.responses_cut) == (0, 2)
+    assert (rows.rows_cut, rows.prompts_cut, rows.responses_cut) == (1, 0, 2)
 
 
 def test_a_ranking_is_left_out_only_where_responses_of_different_rank_become_equal() -> None:
@@ -144,7 +144,7 @@ def test_a_prompt_over_its_own_limit_says_which_limit_it_was() -> None:
 def test_cuts_are_counted_and_said() -> None:
     records = [pair("1"), pair("2", "x" * 40), pair("3", "x" * 40, "y" * 40, "z" * 41)]
     rows = render(records, Renderer(tiny.tokenizer()), Limits(40))
-    assert (rows.prompts_cut, rows.responses_cut) == (2, 2)
+    assert (rows.rows_cut, rows.prompts_cut, rows.responses_cut) == (2, 2, 2)
     assert rows.cuts() == "2 prompts truncated, 2 responses truncated"
     for row in rows:
         assert all(len(row.prompt) + len(response) <= 40 for response in row.responses)

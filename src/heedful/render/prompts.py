@@ -50,5 +50,5 @@ def render_prompts(records: Sequence[Prompted], renderer: Renderer, limits: Limi
                 ids = CUTS[limits.policy](ids, longest, leading)
             kept.append(Row(record.id, ids, (), record=record))
     rows = Rows(kept, quarantined)
-    rows.prompts_cut = cut
+    rows.rows_cut = rows.prompts_cut = cut
     return rows

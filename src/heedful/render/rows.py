@@ -50,6 +50,7 @@ class Rows(Kept[Row]):
     """Rendered rows, with counts of what was cut.
 
     Attributes:
+        rows_cut: rows of which anything was truncated.
         prompts_cut: rows whose prompt was truncated.
         responses_cut: responses whose end was truncated (they no longer teach when to stop).
         prompts_rewritten: rows whose prompt the template renders differently once a response follows.
@@ -57,6 +58,7 @@ class Rows(Kept[Row]):
 
     def __init__(self, kept: Sequence[Row], quarantined: Sequence[Quarantined] = ()) -> None:
         super().__init__(kept, quarantined)
+        self.rows_cut = 0
         self.prompts_cut = 0
         self.responses_cut = 0
         self.prompts_rewritten = 0
@@ -103,7 +105,7 @@ def render(records: Sequence[Renderable], renderer: Renderer, limits: Limits) ->
     encoded = iter(renderer.encode_responses([text for _, _, responses in texts for text in responses]))
 
     kept: list[Row] = []
-    prompts_cut = responses_cut = 0
+    rows_cut = prompts_cut = responses_cut = 0
     for (record, _, responses), prompt_ids in zip(texts, prompts, strict=True):
         response_ids = [next(encoded) for _ in responses]
         try:
@@ -111,11 +113,12 @@ def render(records: Sequence[Renderable], renderer: Renderer, limits: Limits) ->
         except _LeftOut as error:
             quarantined.append(Quarantined(record.id, error.reason, str(error), record))
             continue
+        rows_cut += row.prompt_cut or row.responses_cut > 0
         prompts_cut += row.prompt_cut
         responses_cut += row.responses_cut
         kept.append(Row(record.id, row.prompt, row.responses, _weight(record), record))
     rows = Rows(kept, quarantined)
-    rows.prompts_cut, rows.responses_cut = prompts_cut, responses_cut
+    rows.rows_cut, rows.prompts_cut, rows.responses_cut = rows_cut, prompts_cut, responses_cut
     rows.prompts_rewritten = prompts_rewritten
     return rows
 

@@ -75,7 +75,7 @@ class BackboneReward:
             at = int(first.where)
             what = f"this conversation cannot be scored: {first.detail} ({first.reason})."
             raise complaint(self.name, what, prompts[at], responses[at])
-        self.cut += rows.prompts_cut + rows.responses_cut
+        self.cut += rows.rows_cut
         return rows
 
 
