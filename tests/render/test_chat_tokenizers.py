@@ -27,12 +27,15 @@ def test_the_plain_template_reads_as_documented() -> None:
 
 
 def test_the_plain_template_travels_with_the_tokenizer(tmp_path: Path) -> None:
-    tokenizer = tiny.tokenizer(chat_template=None)
+    """And with it the BOS, which the template does not write."""
+    tokenizer = with_bos(tiny.tokenizer(chat_template=None, bos_token="<|endoftext|>"))
     renderer = Renderer(tokenizer)
     tokenizer.save_pretrained(tmp_path)
     again = AutoTokenizer.from_pretrained(tmp_path)
     assert again.chat_template == PLAIN_TEMPLATE
-    assert Renderer(again).prompt_text(PROMPT) == renderer.prompt_text(PROMPT)
+    text = renderer.prompt_text(PROMPT)
+    assert Renderer(again).prompt_text(PROMPT) == text
+    assert Renderer(again).encode_prompts([text]) == renderer.encode_prompts([text])
 
 
 def test_plain_can_be_asked_for_where_there_is_a_chat_template() -> None:

@@ -64,6 +64,9 @@ class Renderer:
         if self.template == "chat" and not tokenizer.chat_template:
             mend = "Use data.template=plain (or auto), or a tokenizer with a chat template."
             raise ModelError("the tokenizer has no chat template.", mend=mend)
+        if self.template == "chat" and tokenizer.chat_template == PLAIN_TEMPLATE:
+            # The tokenizer of a model that was trained on it; the plain template writes no BOS of its own.
+            self.template = "plain"
         if self.template == "plain":
             tokenizer.chat_template = PLAIN_TEMPLATE
         self.rewritten = 0
