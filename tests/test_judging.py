@@ -219,7 +219,7 @@ def test_ratings_of_different_prompts_compare_nothing(judged: tuple[Outcome, Rep
 def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text(json.dumps({"stage": "reward", "status": "interrupted"}))
-    with pytest.raises(RewardError, match=r"no finished adapter\. Resume the run first\."):
+    with pytest.raises(RewardError, match=r"no finished weights\. Resume the run first\."):
         heedful.evaluate(str(tmp_path / "run"), data=mix(), quiet=True)
 
 

@@ -97,9 +97,7 @@ def stages_of(recipe: RLHFRecipe) -> dict[str, Recipe]:
     if recipe.reward is not None:
         output = str(folder / "reward")
         found["reward"] = RewardRecipe(model=model, output=output, **_keys(recipe.reward))
-        # A reward model that was trained in full leaves as a classifier.
-        full = recipe.reward.training.method == "full"
-        scored_by = [RewardSource(model=str(folder / "reward" / "merged") if full else output)]
+        scored_by = [RewardSource(model=output)]
     keys = {**_keys(recipe.ppo), "reward": [*scored_by, *recipe.ppo.reward]}
     found["ppo"] = PPORecipe(model=model, output=str(folder / "ppo"), **keys)
     return found

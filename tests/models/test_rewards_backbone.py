@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -61,8 +60,8 @@ def rewarding(backbone: Backbone, *, seed: int = 0, dropout: float = 0.0) -> Bac
     return backbone
 
 
-def file_reward(backbone: Backbone, folder: Path) -> Path:
-    """File the reward role as training does."""
+def file_reward(backbone: Backbone, folder: Path, **record: str) -> Path:
+    """File the reward role as training does; `record` is said beside its mean."""
     folder.mkdir(parents=True)
     assert backbone.peft is not None
     state = get_peft_model_state_dict(backbone.peft, adapter_name="reward")
@@ -79,13 +78,13 @@ def file_reward(backbone: Backbone, folder: Path) -> Path:
         "inference_mode": True,
     }
     (folder / "adapter_config.json").write_text(json.dumps(config, default=str))
-    (folder / "heedful_reward.json").write_text(json.dumps({"mean": MEAN, "std": 2.0}))
+    (folder / "heedful_reward.json").write_text(json.dumps({"mean": MEAN, "std": 2.0, **record}))
     backbone.tokenizer.save_pretrained(folder)
     return folder
 
 
-def file_run(folder: Path, stage: str = "reward", **recipe: Any) -> None:
-    (folder / "run.json").write_text(json.dumps({"stage": stage, "recipe": recipe}))
+def file_run(folder: Path, stage: str = "reward") -> None:
+    (folder / "run.json").write_text(json.dumps({"stage": stage}))
 
 
 def of(backbone: Backbone) -> BackboneReward:
@@ -261,8 +260,8 @@ def test_a_reward_of_another_template_keeps_its_own(base: str, tmp_path: Path) -
     plain = BackboneReward(trained, Renderer(trained.tokenizer, "plain"), LIMITS)
     expected = scores(plain)
     run = tmp_path / "run"
-    file_reward(trained, run / "adapter")
-    file_run(run, **{"data.template": "plain"})
+    file_reward(trained, run / "adapter", template="plain")
+    file_run(run)
     backbone = loaded(base)
     reward = built(backbone, run)
     assert not is_shared(reward, backbone)
@@ -300,7 +299,7 @@ def test_a_run_of_another_stage_or_without_an_adapter_is_refused(base: str, tmp_
         f"reward {tmp_path}: this is a run of the stage dpo. Name a run of the reward stage."
     )
     file_run(tmp_path)
-    assert "no finished adapter. Resume the run first." in str(refusal(tmp_path, base))
+    assert "no finished weights. Resume the run first." in str(refusal(tmp_path, base))
 
 
 def test_an_adapter_that_is_no_reward_is_refused(base: str, tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_a_command_is_named_only_where_it_could_resume_the_run(tmp_path: Path) -
 
 
 def test_results_show_when_they_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half(backbone: Any, folder: Path, role: str) -> None:
+    def half(backbone: Any, folder: Path, role: str, **options: Any) -> None:
         export.save_adapter(backbone, folder)
         (folder / "adapter_model.safetensors").write_bytes(b"half")
         raise OSError("No space left on device")

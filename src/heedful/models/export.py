@@ -18,22 +18,28 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from heedful.errors import ModelError
-from heedful.render.chat import Renderer
+from heedful.render.chat import Renderer, TemplateName
 
 if TYPE_CHECKING:
     from heedful.models.backbone import Backbone
 
 # What `transformers` calls the head of its classifiers.
 HEAD = "score.weight"
-# The scores' mean and standard deviation over reference responses: neither format has a place for them.
+# The scores' mean and standard deviation over reference responses, and the template that texts are rendered
+# with: neither format has a place for them.
 REWARD_FILE = "heedful_reward.json"
 
 
-def save_adapter(backbone: Backbone, folder: Path, role: str = "policy") -> None:
+def save_adapter(
+    backbone: Backbone, folder: Path, role: str = "policy", *, template: TemplateName = "auto"
+) -> None:
     """Write a role's adapter as PEFT does: `adapter_config.json`, `adapter_model.safetensors`, and the
     tokenizer; a reward model's with its head and `heedful_reward.json`.
 
     The configuration names what the adapter belongs on: the base model, or the last adapter folded into it.
+
+    Args:
+        template: what a reward model's texts were rendered with.
     """
     if backbone.peft is None:
         raise ModelError("there is no adapter to save.", mend="Save the merged model instead.")
@@ -43,7 +49,7 @@ def save_adapter(backbone: Backbone, folder: Path, role: str = "policy") -> None
     if role == "reward":
         state[f"base_model.model.{HEAD}"] = backbone.heads[role].weight
         config.task_type, config.modules_to_save = "SEQ_CLS", [HEAD.partition(".")[0]]
-        _write_reward(backbone, folder)
+        _write_reward(backbone, folder, template)
     save_file(
         {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()},
         folder / "adapter_model.safetensors",
@@ -54,29 +60,34 @@ def save_adapter(backbone: Backbone, folder: Path, role: str = "policy") -> None
     backbone.tokenizer.save_pretrained(str(folder))
 
 
-def save_merged(backbone: Backbone, folder: Path, role: str = "policy") -> None:
+def save_merged(
+    backbone: Backbone, folder: Path, role: str = "policy", *, template: TemplateName = "auto"
+) -> None:
     """Write the whole model with a role's adapter folded in, its tokenizer and its chat template.
 
     The backbone in memory keeps its adapter apart: it is merged for the writing and taken out again, from a
     copy of the weights it touches, so that not one bit of the base changes.
+
+    Args:
+        template: what a reward model's texts were rendered with.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _merged_state(backbone, role)
     if role == "reward":
-        _save_classifier(backbone, folder, state)
-        _write_reward(backbone, folder)
+        _save_classifier(backbone, folder, state, template)
+        _write_reward(backbone, folder, template)
     else:
         backbone.model.save_pretrained(str(folder), state_dict=state)
     backbone.tokenizer.save_pretrained(str(folder))
 
 
-def _save_classifier(backbone: Backbone, folder: Path, state: dict[str, Any]) -> None:
+def _save_classifier(backbone: Backbone, folder: Path, state: dict[str, Any], template: TemplateName) -> None:
     """The merged trunk and the scalar head as the architecture's own sequence classifier."""
     config = copy.deepcopy(backbone.model.config)
     config.num_labels, config.problem_type = 1, "regression"
     # A classifier reads the last token that is not padding. Where the end of a turn pads as well, it would
     # read the token before it, and not the one that was trained.
-    config.pad_token_id = _never_last(backbone)
+    config.pad_token_id = _never_last(backbone, template)
     with torch.device("meta"):
         classifier = AutoModelForSequenceClassification.from_config(config)
     wanted = classifier.state_dict().keys()
@@ -88,18 +99,18 @@ def _save_classifier(backbone: Backbone, folder: Path, state: dict[str, Any]) ->
     classifier.save_pretrained(str(folder), state_dict=own)
 
 
-def _never_last(backbone: Backbone) -> int:
+def _never_last(backbone: Backbone, template: TemplateName) -> int:
     """An id to pad with that closes no response."""
     tokenizer = backbone.tokenizer
-    closing = Renderer(tokenizer).stop_ids
+    closing = Renderer(tokenizer, template).stop_ids
     wanted = [tokenizer.pad_token_id, *tokenizer.all_special_ids, *range(len(closing) + 1)]
     return next(int(token) for token in wanted if token is not None and token not in closing)
 
 
-def _write_reward(backbone: Backbone, folder: Path) -> None:
+def _write_reward(backbone: Backbone, folder: Path, template: TemplateName) -> None:
     head = backbone.heads["reward"]
-    numbers = {"mean": float(head.offset), "std": float(head.spread)}
-    (folder / REWARD_FILE).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    record = {"mean": float(head.offset), "std": float(head.spread), "template": template}
+    (folder / REWARD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def _merged_state(backbone: Backbone, role: str) -> dict[str, Any]:

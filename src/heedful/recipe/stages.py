@@ -114,7 +114,8 @@ _REWARD_KEYS = {
 class RewardSource(Section):
     """One thing that scores responses: exactly one of `model`, `function`, `url` and `length`."""
 
-    # A reward run of Heedful's or its adapter folder, or the folder or hub id of a Hugging Face classifier.
+    # A reward run of Heedful's, its adapter or merged folder, or the folder or hub id of a Hugging Face
+    # classifier.
     model: Text | None = None
     # A Python function of prompts and responses: package.module:function or path/to/file.py:function.
     function: Text | None = None

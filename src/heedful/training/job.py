@@ -312,11 +312,11 @@ def _with_what_is_left(error: TrainingStopped, outcome: Outcome, total: int) -> 
 def _write_results(
     job: Job, run: RunFolder, role: str, outcome: Outcome, seconds: float, *, whole: bool
 ) -> None:
-    backbone, training = job.backbone, job.recipe.training
+    backbone, training, template = job.backbone, job.recipe.training, job.renderer.template
     if training.method == "lora":
-        _write_whole(run.adapter, lambda folder: save_adapter(backbone, folder, role))
+        _write_whole(run.adapter, lambda folder: save_adapter(backbone, folder, role, template=template))
     if training.method == "full" or job.recipe.export.merged:
-        _write_whole(run.merged, lambda folder: save_merged(backbone, folder, role))
+        _write_whole(run.merged, lambda folder: save_merged(backbone, folder, role, template=template))
     run.update(seconds=seconds, steps=outcome.steps, skipped=outcome.skipped, evaluation=outcome.evaluation)
     if whole:
         run.update(status="finished", error=None)

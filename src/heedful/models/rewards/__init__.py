@@ -10,6 +10,7 @@ from heedful.models.rewards.classifier import ClassifierReward
 from heedful.models.rewards.combine import LengthTerm, WeightedSum
 from heedful.models.rewards.function import FunctionReward, source_of
 from heedful.models.rewards.http import HttpReward
+from heedful.models.rewards.merged import MergedReward
 from heedful.models.rewards.reward import Reward, checked, cut_by, prompt_text
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "FunctionReward",
     "HttpReward",
     "LengthTerm",
+    "MergedReward",
     "Reward",
     "WeightedSum",
     "build",

@@ -1,7 +1,8 @@
 """A reward that is a role of a backbone: its adapter and its head over weights that are there anyway.
 
 Also knows the folder such a reward comes in: a LoRA adapter with `score.weight` among its tensors, and
-`heedful_reward.json` with the mean score of reference responses. Training one is not its work.
+`heedful_reward.json` with the mean score of reference responses and the template. Training one is not its
+work.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ from heedful.models.backbone import Backbone
 from heedful.models.export import HEAD, REWARD_FILE
 from heedful.models.rewards.reward import complaint
 from heedful.records import Demonstration, Messages, assistant
-from heedful.render.chat import Renderer
+from heedful.render.chat import Renderer, TemplateName
 from heedful.render.packing import pack
 from heedful.render.rows import Rows, render
 from heedful.render.truncate import Limits
@@ -55,7 +57,8 @@ class BackboneReward:
         self.tokens_per_row, self.name, self.cut = tokens_per_row, name, 0
 
     def __call__(self, prompts: Sequence[Messages], responses: Sequence[str]) -> list[float]:
-        rows = self._render(prompts, responses)
+        rows = rendered(prompts, responses, self.renderer, self.limits, name=self.name)
+        self.cut += rows.rows_cut
         role = self.backbone.role("reward")
         scores = torch.empty(len(rows))
         with torch.no_grad(), _evaluating(self.backbone.model):
@@ -64,19 +67,56 @@ class BackboneReward:
         found: list[float] = scores.tolist()
         return found
 
-    def _render(self, prompts: Sequence[Messages], responses: Sequence[str]) -> Rows:
-        records = [
-            Demonstration(prompt, (assistant(response),), id=str(at))
-            for at, (prompt, response) in enumerate(zip(prompts, responses, strict=True))
-        ]
-        rows = render(records, self.renderer, self.limits)
-        if rows.quarantined:
-            first = rows.quarantined[0]
-            at = int(first.where)
-            what = f"this conversation cannot be scored: {first.detail} ({first.reason})."
-            raise complaint(self.name, what, prompts[at], responses[at])
-        self.cut += rows.rows_cut
-        return rows
+
+@dataclass(frozen=True, slots=True)
+class FiledReward:
+    """What a reward model's folder says of its scores: their mean, and the template of the texts."""
+
+    mean: float
+    template: TemplateName
+
+
+def read_record(folder: Path) -> FiledReward:
+    """What `heedful_reward.json` in a reward model's folder says.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    file = folder / REWARD_FILE
+    try:
+        found: Any = json.loads(file.read_text(encoding="utf-8"))
+        mean, template = float(found["mean"]), found.get("template", "auto")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError("the mean score cannot be read from it.", where=str(file)) from error
+    if not math.isfinite(mean):
+        raise ModelError(f"the mean score in it is {mean}.", where=str(file))
+    if template not in get_args(TemplateName):
+        raise ModelError(f"there is no template {template!r}.", where=str(file))
+    return FiledReward(mean, template)
+
+
+def rendered(
+    prompts: Sequence[Messages], responses: Sequence[str], renderer: Renderer, limits: Limits, *, name: str
+) -> Rows:
+    """Conversations as rows of one response each, as a reward model was trained on them.
+
+    Args:
+        name: what an error calls the reward.
+
+    Raises:
+        RewardError: a conversation that cannot be rendered.
+    """
+    records = [
+        Demonstration(prompt, (assistant(response),), id=str(at))
+        for at, (prompt, response) in enumerate(zip(prompts, responses, strict=True))
+    ]
+    rows = render(records, renderer, limits)
+    if rows.quarantined:
+        first = rows.quarantined[0]
+        at = int(first.where)
+        what = f"this conversation cannot be scored: {first.detail} ({first.reason})."
+        raise complaint(name, what, prompts[at], responses[at])
+    return rows
 
 
 def load_onto(backbone: Backbone, folder: Path) -> None:
@@ -89,7 +129,7 @@ def load_onto(backbone: Backbone, folder: Path) -> None:
     weights = [tensor for key, tensor in tensors.items() if key.endswith(HEAD)]
     if len(weights) != 1:
         raise ModelError(f"the adapter has no scalar head ({HEAD}).", where=str(folder))
-    offset = _offset(folder)
+    offset = read_record(folder).mean
     backbone.load_lora("reward", folder)
     head = backbone.add_head("reward", learn=False)
     if weights[0].shape != head.weight.shape:
@@ -99,18 +139,6 @@ def load_onto(backbone: Backbone, folder: Path) -> None:
     with torch.no_grad():
         head.weight.copy_(weights[0])
         head.offset.fill_(offset)
-
-
-def _offset(folder: Path) -> float:
-    file = folder / REWARD_FILE
-    try:
-        found: Any = json.loads(file.read_text(encoding="utf-8"))
-        mean = float(found["mean"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError("the mean score cannot be read from it.", where=str(file)) from error
-    if not math.isfinite(mean):
-        raise ModelError(f"the mean score in it is {mean}.", where=str(file))
-    return mean
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
 from heedful.models.export import REWARD_FILE
 from heedful.models.loading import load
-from heedful.models.rewards.backbone import BackboneReward, load_onto
+from heedful.models.rewards.backbone import BackboneReward, load_onto, read_record
 from heedful.models.rewards.classifier import ClassifierReward
 from heedful.models.rewards.combine import LengthTerm, WeightedSum
 from heedful.models.rewards.function import FunctionReward
 from heedful.models.rewards.http import HttpReward
+from heedful.models.rewards.merged import MergedReward
 from heedful.models.rewards.reward import Reward
 from heedful.recipe import RewardSource
 from heedful.render.chat import Renderer
@@ -69,25 +70,23 @@ def load_reward(name: str, *, max_length: int | None = None) -> BackboneReward:
         RewardError: it is none, is not finished, or left merged weights only.
         ModelError: the model cannot be loaded.
     """
-    folder = Path(name).expanduser()
-    adapted = any((place / "adapter_config.json").is_file() for place in (folder, folder / "adapter"))
-    if not adapted and any((place / "config.json").is_file() for place in (folder, folder / "merged")):
+    filed = _filed(name)
+    if filed is None:
+        mend = "Name a run of the reward stage, or its adapter folder."
+        raise RewardError("this is no reward model of Heedful's.", where=f"reward {name}", mend=mend)
+    if not _is_adapter(filed):
         what = "there are merged weights only, and judging takes the adapter."
         mend = "Name the run that has it, or train with training.method=lora."
         raise RewardError(what, where=f"reward {name}", mend=mend)
-    adapter = _adapter(name)
-    if adapter is None:
-        mend = "Name a run of the reward stage, or its adapter folder."
-        raise RewardError("this is no reward model of Heedful's.", where=f"reward {name}", mend=mend)
-    recipe = _run(adapter.parent).get("recipe", {})
-    own = _over_its_base(adapter, dtype="auto", device="auto")
+    recipe = _run(filed.parent).get("recipe", {})
+    own = _over_its_base(filed, dtype="auto", device="auto")
     longest = max_length or recipe.get("data.max_length", Limits().max_length)
     limits = Limits(
         min(longest, own.context_length or longest),
         recipe.get("data.max_prompt_length"),
         recipe.get("data.truncation", "keep_end"),
     )
-    renderer = Renderer(own.tokenizer, recipe.get("data.template", "auto"))
+    renderer = Renderer(own.tokenizer, read_record(filed).template)
     return BackboneReward(own, renderer, limits, name=name)
 
 
@@ -105,16 +104,16 @@ def _one(source: RewardSource, backbone: Backbone, renderer: Renderer, limits: L
             retries=source.retries,
         )
     assert source.model is not None
-    adapter = _adapter(source.model)
-    if adapter is not None:
-        return _heedful(adapter, source.model, backbone, renderer, limits)
-    return ClassifierReward(
-        source.model, label=source.label, device=str(backbone.device), batch_size=source.batch_size
-    )
+    filed = _filed(source.model)
+    if filed is not None and _is_adapter(filed):
+        return _heedful(filed, source.model, backbone, renderer, limits)
+    name, kind = (source.model, ClassifierReward) if filed is None else (str(filed), MergedReward)
+    return kind(name, label=source.label, device=str(backbone.device), batch_size=source.batch_size)
 
 
-def _adapter(name: str) -> Path | None:
-    """The adapter folder of a reward model of Heedful's; None where `name` is something else.
+def _filed(name: str) -> Path | None:
+    """The folder of a reward model of Heedful's, adapter or merged weights; None where `name` is something
+    else.
 
     Raises:
         RewardError: a run or an adapter that is no reward.
@@ -125,25 +124,27 @@ def _adapter(name: str) -> Path | None:
         if stage != "reward":
             mend = "Name a run of the reward stage."
             raise RewardError(f"this is a run of the stage {stage}.", where=where, mend=mend)
-        merged = folder / "merged"
-        folder = folder / "adapter"
-        if not (folder / "adapter_config.json").is_file():
-            only_merged = (merged / "config.json").is_file()
-            mend = f"Name its merged weights: {merged}" if only_merged else "Resume the run first."
-            raise RewardError("this run has no finished adapter.", where=where, mend=mend)
-    if not (folder / "adapter_config.json").is_file():
-        return None
-    if not (folder / REWARD_FILE).is_file():
+        for part in (folder / "adapter", folder / "merged"):
+            if (part / REWARD_FILE).is_file():
+                return part
+        raise RewardError("this run has no finished weights.", where=where, mend="Resume the run first.")
+    if (folder / REWARD_FILE).is_file():
+        return folder
+    if _is_adapter(folder):
         mend = "If it is a classifier's, merge it into its model and name that folder."
         what = f"this adapter is no reward of Heedful's (no {REWARD_FILE})."
         raise RewardError(what, where=where, mend=mend)
-    return folder
+    return None
+
+
+def _is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").is_file()
 
 
 def _heedful(
     adapter: Path, name: str, backbone: Backbone, renderer: Renderer, limits: Limits
 ) -> BackboneReward:
-    template = _run(adapter.parent).get("recipe", {}).get("data.template", "auto")
+    template = read_record(adapter).template
     # A second reward would take the first one's place.
     free = "reward" not in backbone.heads
     if free and _same_weights(adapter, backbone) and _same_template(adapter, template, renderer):
