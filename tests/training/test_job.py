@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from heedful import formats
 from heedful.errors import DataError, ModelError, RecipeError, RunError, TrainingStopped
 from heedful.models import export
+from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
 from heedful.models.loading import load
 from heedful.quarantine import Kept, Quarantined
@@ -247,6 +249,39 @@ def test_a_command_is_named_only_where_it_could_resume_the_run(tmp_path: Path) -
     assert prepared(tmp_path, train=path).command == f"heedful dpo {tmp_path}/run/recipe.yaml --resume"
     for train, held_out in ((small.pairs(6), None), (None, small.pairs(2, seed=1))):
         assert prepared(tmp_path, Given(train, held_out, backbone), train=path).command == ""
+
+
+def odd(architecture: str) -> Backbone:
+    """A decoder whose sequence classifier `transformers` does not have, or has with more than a score."""
+    shape = {
+        "vocab_size": tiny.VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+    }
+    config = AutoConfig.for_model(architecture, **shape, num_attention_heads=4, pad_token_id=0)
+    return Backbone(AutoModelForCausalLM.from_config(config), tiny.tokenizer(), name=architecture)
+
+
+@pytest.mark.parametrize("settings", [{"method": "full"}, {"merged": True}])
+@pytest.mark.parametrize(
+    ("architecture", "reason"),
+    [("granite", "for GraniteConfig."), ("modernbert-decoder", "one with classifier.weight.")],
+)
+def test_a_reward_model_that_could_not_leave_merged_is_refused_before_it_is_trained(
+    architecture: str, reason: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    given = Given(small.pairs(4), None, odd(architecture))
+    refused = rf"no sequence classifier.*{reason} Train .* training\.method=lora and without export\.merged"
+    with pytest.raises(ModelError, match=refused):
+        small.train("reward", tmp_path / "run", given=given, **settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_reward_model_without_a_classifier_leaves_as_an_adapter(tmp_path: Path) -> None:
+    given = Given(small.pairs(4), None, odd("granite"))
+    run = small.train("reward", tmp_path / "run", given=given, max_steps=1).run
+    assert (run / "adapter" / "heedful_reward.json").is_file()
 
 
 def test_results_show_when_they_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

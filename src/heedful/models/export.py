@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,12 @@ import torch
 from peft import PeftConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from heedful.errors import ModelError
 from heedful.render.chat import Renderer, TemplateName
@@ -81,6 +87,33 @@ def save_merged(
     backbone.tokenizer.save_pretrained(str(folder))
 
 
+def require_classifier(backbone: Backbone) -> None:
+    """Refuse weights that could not leave as a sequence classifier, before a reward model is trained in them.
+
+    Raises:
+        ModelError: `transformers` has no classifier for the architecture, or one with more than a score.
+    """
+    names = (name.replace(".base_layer", "") for name in backbone.model.state_dict())
+    _classifier(backbone.model.config, names)
+
+
+def _classifier(config: PreTrainedConfig, names: Iterable[str]) -> PreTrainedModel:
+    """The architecture's own sequence classifier, which has the head, weights of these `names` and no others.
+
+    They are on the meta device: it is there for its names and its configuration.
+    """
+    what = f"transformers has no sequence classifier for {type(config).__name__}"
+    mend = "Train the reward model with training.method=lora and without export.merged."
+    if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        raise ModelError(f"{what}.", mend=mend)
+    with torch.device("meta"):
+        classifier: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    if missing := classifier.state_dict().keys() - {HEAD, *names}:
+        what = f"{what} that adds {HEAD} alone, but one with {min(missing)}."
+        raise ModelError(what, mend=mend)
+    return classifier
+
+
 def _save_classifier(backbone: Backbone, folder: Path, state: dict[str, Any], template: TemplateName) -> None:
     """The merged trunk and the scalar head as the architecture's own sequence classifier."""
     config = copy.deepcopy(backbone.model.config)
@@ -88,14 +121,10 @@ def _save_classifier(backbone: Backbone, folder: Path, state: dict[str, Any], te
     # A classifier reads the last token that is not padding. Where the end of a turn pads as well, it would
     # read the token before it, and not the one that was trained.
     config.pad_token_id = _never_last(backbone, template)
-    with torch.device("meta"):
-        classifier = AutoModelForSequenceClassification.from_config(config)
+    classifier = _classifier(config, state)
     wanted = classifier.state_dict().keys()
     own: dict[str, Tensor] = {name: tensor for name, tensor in state.items() if name in wanted}
     own[HEAD] = backbone.heads["reward"].weight.detach().cpu().to(backbone.model.dtype)
-    if missing := wanted - own.keys():
-        what = f"{type(classifier).__name__} has {min(missing)}, for which there is nothing to write."
-        raise ModelError(what, mend="Save the adapter instead.")
     classifier.save_pretrained(str(folder), state_dict=own)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from heedful import formats
 from heedful.errors import DataError, HeedfulError, RecipeError, RunError, TrainingStopped
 from heedful.models.backbone import Backbone
-from heedful.models.export import save_adapter, save_merged
+from heedful.models.export import require_classifier, save_adapter, save_merged
 from heedful.models.loading import load
 from heedful.prepare.split import split_by_prompt
 from heedful.quarantine import Kept, Quarantined, write_quarantine
@@ -114,7 +114,7 @@ def prepare(
 
     Raises:
         DataError: a file that cannot be read, or holds a record of another kind than the stage's.
-        ModelError: the model cannot be loaded.
+        ModelError: the model cannot be loaded, or could not be written as the recipe asks.
         RecipeError: a tracker is not installed, or rows are allowed to be longer than the model's context.
     """
     data, training = recipe.data, recipe.training
@@ -146,6 +146,8 @@ def prepare(
             device=model.device,
             full=training.method == "full",
         )
+    if recipe.stage == "reward" and _leaves_merged(recipe):
+        require_classifier(backbone)
     renderer = Renderer(backbone.tokenizer, data.template)
     limits = Limits(data.max_length, data.max_prompt_length, data.truncation)
     train, judge = rendering(learned, renderer, limits), rendering(held_out, renderer, limits)
@@ -315,12 +317,17 @@ def _write_results(
     backbone, training, template = job.backbone, job.recipe.training, job.renderer.template
     if training.method == "lora":
         _write_whole(run.adapter, lambda folder: save_adapter(backbone, folder, role, template=template))
-    if training.method == "full" or job.recipe.export.merged:
+    if _leaves_merged(job.recipe):
         _write_whole(run.merged, lambda folder: save_merged(backbone, folder, role, template=template))
     run.update(seconds=seconds, steps=outcome.steps, skipped=outcome.skipped, evaluation=outcome.evaluation)
     if whole:
         run.update(status="finished", error=None)
         write_card(run)
+
+
+def _leaves_merged(recipe: Recipe) -> bool:
+    """Whether the whole model is written, and not only an adapter."""
+    return recipe.training.method == "full" or recipe.export.merged
 
 
 def _write_whole(final: Path, write: Callable[[Path], None]) -> None:
