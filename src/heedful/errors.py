@@ -37,6 +37,10 @@ class ModelError(HeedfulError):
     """A model or tokenizer cannot be found, loaded or used as asked."""
 
 
+class NotFinite(ModelError):
+    """A model's logits are NaN or infinite: no token can be chosen by them."""
+
+
 class RewardError(HeedfulError):
     """A reward cannot be had or called, or its scores are not one finite number per response."""
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from heedful.errors import NotFinite
 from heedful.models import sampler
 from heedful.models.sampler import Sample, answer, sample
 from heedful.records import assistant, user
@@ -121,6 +122,19 @@ def test_rows_that_have_ended_are_not_computed_to_the_end(monkeypatch: pytest.Mo
     assert rows[-1] == sum(not one.ended for one in found)
     # A cache is used: after the prompts, each step computes one token per row.
     assert len(rows) == NEW
+
+
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0.0}, {"temperature": 1.0}, {"temperature": 1.0, "top_p": 0.5}]
+)
+@pytest.mark.parametrize("bad", ["nan", "inf"])
+def test_logits_that_are_not_finite_are_named(options: dict[str, float], bad: str) -> None:
+    logits = torch.randn(3, tiny.VOCABULARY)
+    logits[:, 5] = -torch.inf  # a token that is ruled out is no trouble
+    assert 5 not in sampler.choose_tokens(logits.clone(), **options)
+    logits[1, -1] = float(bad)
+    with pytest.raises(NotFinite, match=r"logits are not finite.*float16.*model\.dtype=float32"):
+        sampler.choose_tokens(logits, **options)
 
 
 def first_tokens(model: PreTrainedModel, count: int, **options: Any) -> Counter[int]:

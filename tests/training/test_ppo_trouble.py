@@ -262,6 +262,37 @@ def test_a_run_that_is_stopped_leaves_the_best_policy_it_has_seen(
     assert not any(torch.equal(weight, last[name]) for name, weight in policy.items())
 
 
+def spoil_weights(monkeypatch: pytest.MonkeyPatch, rollouts: set[int]) -> None:
+    """The policy's weights are NaN when these rollouts begin, counted from 1."""
+    collect, made = ppo_loop.PPOLoop._collect, [0]
+
+    def spoilt(loop: ppo_loop.PPOLoop, members: Any) -> rollout.Rollout:
+        made[0] += 1
+        if made[0] in rollouts:
+            for weight in loop.parameters.values():
+                weight.data.fill_(float("nan"))
+        return collect(loop, members)
+
+    monkeypatch.setattr(ppo_loop.PPOLoop, "_collect", spoilt)
+
+
+def test_a_policy_without_finite_logits_goes_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spoil_weights(monkeypatch, {2})
+    found = train(tmp_path / "run", checkpoint_every=1)
+    assert (found.steps, [line["event"] for line in events(found.run)]) == (3, ["rollback"])
+    assert all(isfinite(line["loss"]) for line in lines(found))
+
+
+def test_a_policy_that_stays_without_finite_logits_stops_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spoil_weights(monkeypatch, set(range(2, 99)))
+    stopped = r"step 2: the policy's logits are not finite, after going back 1 times.*model\.dtype=.*lower"
+    with pytest.raises(TrainingStopped, match=stopped):
+        train(tmp_path / "run", checkpoint_every=1, max_rollbacks=1)
+    assert [line["event"] for line in events(tmp_path / "run")] == ["rollback", "stop"]
+
+
 def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

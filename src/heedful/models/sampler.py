@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from heedful.errors import NotFinite
 from heedful.models.backbone import Backbone
 from heedful.models.cache import roomy_cache
 from heedful.models.decoding import decoding
@@ -70,12 +71,14 @@ def sample(
         temperature: 0 takes the likeliest token.
         top_p: sample from the smallest set of tokens that holds this much probability.
         samples: responses per prompt; the prompt is computed once for all of them.
-        batch_size: responses at a time, of prompts of similar lengths, so that little is padded.
+        batch_size: responses at a time, of prompts of similar lengths, so that little is padded; all those of
+            one prompt where `samples` is more.
         on_done: called with the number of responses that are whole, as they end.
         on_token: called with (response index, token id) as tokens come; a stop token is not passed on.
 
     Raises:
         ValueError: an empty prompt, or numbers out of range.
+        NotFinite: the model's logits are NaN or infinite.
     """
     if any(not prompt for prompt in prompts):
         raise ValueError("a prompt has no tokens")
@@ -220,9 +223,15 @@ class _Batch:
 def choose_tokens(
     logits: Tensor, temperature: float, top_p: float = 1.0, generator: torch.Generator | None = None
 ) -> Tensor:
-    """`[rows, vocabulary]` fp32 logits, which are overwritten, to `[rows]` token ids."""
+    """`[rows, vocabulary]` fp32 logits, which are overwritten, to `[rows]` token ids.
+
+    Raises:
+        NotFinite: there is a NaN or no largest logit in a row.
+    """
     if temperature == 0:
-        return logits.argmax(-1)
+        likeliest = logits.argmax(-1, keepdim=True)
+        _require_finite(logits.gather(1, likeliest))
+        return likeliest[:, 0]
     weights = logits.sub_(logits.amax(-1, keepdim=True)).div_(temperature).exp_()
     if top_p < 1:
         ordered, ids = (weights / weights.sum(-1, keepdim=True)).sort(dim=-1, descending=True)
@@ -241,6 +250,7 @@ def _draw(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     precise = torch.float32 if weights.device.type == "mps" else torch.float64
     blocks = functional.pad(weights, (0, -weights.shape[1] % _BLOCK)).unflatten(1, (-1, _BLOCK))
     totals = blocks.sum(-1, dtype=precise).cumsum(-1)
+    _require_finite(totals[:, -1])
     mark = torch.rand(len(weights), 1, generator=generator, device=weights.device, dtype=precise)
     mark *= totals[:, -1:]
     block = _first_above(totals, mark)
@@ -254,6 +264,13 @@ def _first_above(totals: Tensor, mark: Tensor) -> Tensor:
     # Rounding may put the mark at the very end: the last column that added something is meant.
     last = torch.searchsorted(totals, totals[:, -1:].contiguous())
     return torch.minimum(torch.searchsorted(totals, mark, right=True), last)
+
+
+def _require_finite(found: Tensor) -> None:
+    """What rows of logits came to: a NaN or an infinity in a row spoils it."""
+    if not found.isfinite().all():
+        mend = "The usual cause is float16, which overflows: use model.dtype=float32 or bfloat16."
+        raise NotFinite("the model's logits are not finite numbers.", mend=mend)
 
 
 def _relay(on_token: Callable[[int, int], None], members: list[int]) -> Callable[[int, int], None]:

@@ -159,7 +159,7 @@ class RolloutSettings(Section):
     temperature: Positive = 1.0
     # Sample from the smallest set of tokens that holds this much probability; below 1, KL is no longer exact.
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    # Responses sampled at a time.
+    # Responses sampled at a time; all those of a prompt where `samples` is more.
     at_once: Count = 64
     # Sample with the adapter folded into a copy of the weights: faster, for as long as that copy takes room.
     merge: bool = True

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heedful.errors import RewardError, TrainingStopped
+from heedful.errors import NotFinite, RewardError, TrainingStopped
 from heedful.models.rewards import Reward
 from heedful.models.roles import ActorCritic
 from heedful.objectives.kl import adapted, k1
@@ -96,10 +96,13 @@ class PPOLoop(Loop):
         started = time.perf_counter()
         rate = self.set_rate()
         members = asked(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
-        with self._losing_nothing():
-            rollout = self._collect(members)
         try:
+            with self._losing_nothing():
+                rollout = self._collect(members)
             numbers = self._learn_from(rollout)
+        except NotFinite as error:
+            advice = f"{error.mend} Else start anew with a lower training.learning_rate."
+            return self._mend(self.guard.give_way("the policy's logits are not finite", advice), task)
         except _Undone as undone:
             return self._mend(undone.decision, task)
         trouble = self.watch.judge(numbers)
