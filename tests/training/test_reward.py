@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from heedful.errors import DataError
 from heedful.models.backbone import Backbone
 from heedful.models.scoring import score
 from heedful.objectives.reward import bradley_terry, plackett_luce, regression
-from heedful.recipe import RewardObjective
+from heedful.recipe import RewardObjective, RewardTraining
 from heedful.records import Preference, Ranking, Rating, assistant, user
 from heedful.render.chat import Renderer
 from heedful.render.packing import pack
 from heedful.render.rows import Rows, render
 from heedful.render.truncate import Limits
-from heedful.training.reward import RewardStage
+from heedful.training.reward import RewardStage, center
 from tests import tiny
 from tests.training import small
 
@@ -120,6 +121,40 @@ def test_a_reward_model_learns_what_people_prefer(tmp_path: Path) -> None:
     centred = score(backbone.role("reward"), list(rows))[:, 0]
     assert float(centred.mean()) == pytest.approx(0.0, abs=1e-4)
     assert float(backbone.heads["reward"].offset) == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(
+    ("record", "better"),
+    [
+        (PAIR, "yes"),
+        (replace(PAIR, probability=None), "yes"),
+        (replace(PAIR, probability=0.2), "no no"),
+        (RANKING, "dog ran"),
+        (RATINGS[0], "the house"),
+    ],
+)
+def test_zero_is_the_score_of_what_people_prefer(record: Any, better: str) -> None:
+    backbone = scorer()
+    alone = rendered([Rating(QUESTION, (assistant(better),), 0.0)])
+    expected = float(score(backbone.role("reward"), list(alone)))
+    center(backbone, rendered([record]), RewardTraining())
+    assert float(backbone.heads["reward"].offset) == pytest.approx(expected, abs=1e-5)
+
+
+def test_zero_is_taken_over_all_of_a_file_and_not_over_its_beginning() -> None:
+    backbone = scorer()
+    first, second = rendered(RATINGS)
+    one, other = score(backbone.role("reward"), [first, second]).flatten().tolist()
+    rows, offset = Rows([first] * 300 + [second] * 300), backbone.heads["reward"].offset
+
+    def behind(seed: int) -> float:
+        """How many of the drawn rows were of the second half."""
+        center(backbone, rows, RewardTraining(seed=seed))
+        return 256 * (float(offset) - one) / (other - one)
+
+    assert behind(0) == pytest.approx(round(behind(0)), abs=0.05)
+    assert behind(0) == pytest.approx(128, abs=32)
+    assert behind(0) != behind(1)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "gpt2"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -125,7 +126,7 @@ def prepare(
 
 
 def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
-    """Let the head subtract the mean score of reference responses, the best of each of `rows`.
+    """Let the head subtract the mean score of reference responses, the best of each of `rows` or of a sample.
 
     Only differences are learned from pairs, so the scores' zero is anywhere; PPO wants it at what people
     prefer (Huang et al. 2024, "The N+ implementation details of RLHF with PPO", detail 6).
@@ -133,11 +134,17 @@ def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
     role, head = backbone.role("reward"), backbone.heads["reward"]
     role.force_padded = settings.padded
     head.offset.zero_()
-    best = [replace(row, responses=(row.responses[_best(row)],)) for row in rows[:_REFERENCES]]
+    # Rows may come source by source, so the first of a file stand for none of the others.
+    drawn = random.Random(settings.seed).sample(rows, min(_REFERENCES, len(rows)))
+    best = [replace(row, responses=(row.responses[_best(row)],)) for row in drawn]
     scores = score(role, best, tokens_per_row=settings.tokens_per_row)
     head.offset.fill_(float(scores.mean()))
     head.spread.fill_(float(scores.std(correction=0)))
 
 
 def _best(row: Row) -> int:
-    return row.record.ranks.index(min(row.record.ranks)) if isinstance(row.record, Ranking) else 0
+    """Which response people prefer: of a soft label the likelier one."""
+    record = row.record
+    if isinstance(record, Ranking):
+        return record.ranks.index(min(record.ranks))
+    return int(isinstance(record, Preference) and record.probability is not None and record.probability < 0.5)
