@@ -133,6 +133,18 @@ def test_evaluate_on_demonstrations_shows_behaviour_and_no_accuracy(tmp_path: Pa
     assert [behaviour.n for behaviour in found.behaviour.values()] == [3, 3]
 
 
+def test_the_rulers_of_length_know_responses_as_they_were_before_they_were_cut() -> None:
+    answer = "it is what it is " * 20
+    sides = (heedful.Message("assistant", f"{name} {answer * n}") for name, n in (("short", 1), ("long", 2)))
+    pair = heedful.Preference((heedful.Message("user", "What is it?"),), *((side,) for side in sides))
+    one, other = tiny.backbone("llama"), tiny.backbone("llama", seed=1)
+    found = evaluate(one, baseline=other, data=[pair], max_length=64, max_new_tokens=1, quiet=True).data
+    assert {row.label: row.value for row in found.accuracy if row.stage == "ruler"} == {
+        "Shorter wins": 1.0,
+        "Longer wins": 0.0,
+    }
+
+
 def test_evaluate_without_usable_records_says_so() -> None:
     backbone: Backbone = tiny.backbone("llama")
     with pytest.raises(DataError, match="no preference and no demonstration"):

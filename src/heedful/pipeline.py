@@ -64,12 +64,14 @@ class Examined:
     Attributes:
         scores: of the pairs that could be rendered for this model; none without any.
         pairs: which those are.
+        lengths: of their whole chosen and rejected responses, in tokens.
         answers: to the rows' prompts.
         left_out: pairs that could not be rendered, by reason.
     """
 
     scores: PairScores | None
     pairs: tuple[str, ...]
+    lengths: tuple[tuple[int, ...], ...]
     answers: list[Answer]
     left_out: dict[str, int]
 
@@ -161,7 +163,13 @@ def examine(
         answers = ask.answers(
             backbone, renderer, asked, role=role, max_new_tokens=max_new_tokens, on_done=task.update
         )
-    return Examined(scores, tuple(row.id for row in rows), answers, rows.counts.quarantined)
+    return Examined(
+        scores,
+        pairs=tuple(row.id for row in rows),
+        lengths=tuple(row.lengths for row in rows),
+        answers=answers,
+        left_out=rows.counts.quarantined,
+    )
 
 
 def score_answers(
@@ -263,8 +271,9 @@ def _accuracies(stages: dict[str, Examined]) -> list[AccuracyRow]:
     for name in later:
         if stages[name].pairs == stages[first].pairs:
             rows.append(row(IMPLICIT, name, accuracy.implicit_reward(scored[name], scored[first])))
-    rows.append(row("Shorter wins", "ruler", accuracy.shorter_wins(scored[first])))
-    rows.append(row("Longer wins", "ruler", accuracy.longer_wins(scored[first])))
+    chosen, rejected = zip(*stages[first].lengths, strict=True)
+    rows.append(row("Shorter wins", "ruler", accuracy.shorter_wins(chosen, rejected)))
+    rows.append(row("Longer wins", "ruler", accuracy.longer_wins(chosen, rejected)))
     return rows
 
 

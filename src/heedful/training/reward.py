@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -136,7 +135,7 @@ def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
     head.offset.zero_()
     # Rows may come source by source, so the first of a file stand for none of the others.
     drawn = random.Random(settings.seed).sample(rows, min(_REFERENCES, len(rows)))
-    best = [replace(row, responses=(row.responses[_best(row)],)) for row in drawn]
+    best = [Row(row.id, row.prompt, (row.responses[_best(row)],)) for row in drawn]
     scores = score(role, best, tokens_per_row=settings.tokens_per_row)
     head.offset.fill_(float(scores.mean()))
     head.spread.fill_(float(scores.std(correction=0)))
