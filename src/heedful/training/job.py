@@ -47,6 +47,9 @@ class Given:
 
 NOTHING = Given()
 
+# From the records to learn from and those to judge by to what is taken of either.
+Sift = Callable[[Sequence[Any], Sequence[Any]], Sequence[Kept[Any]]]
+
 # What learns from a kind of record.
 _COMMANDS = {
     "preference": "heedful dpo",
@@ -61,7 +64,7 @@ class Job:
     """A recipe with all it names loaded, ready to train.
 
     Attributes:
-        read: what reading kept and left out, by file.
+        read: what reading kept and left out, by file, and what the stage left out of that.
         train: rendered rows to learn from; `held_out` those to judge by.
     """
 
@@ -92,9 +95,16 @@ def prepare(
     kinds: tuple[type[Record], ...],
     given: Given,
     reporter: Reporter,
+    *,
     rendering: Callable[[Sequence[Any], Renderer, Limits], Rows] = render,
+    sift: Sift | None = None,
 ) -> Job:
     """Read, split, load and render; says what it did.
+
+    Args:
+        kinds: of record that the stage learns from.
+        rendering: makes rows of records.
+        sift: takes of the records what the stage can learn from together; without it all.
 
     Raises:
         DataError: a file that cannot be read, or holds a record of another kind than the stage's.
@@ -105,18 +115,9 @@ def prepare(
     require(training.trackers)
     if not processes.is_main():
         reporter = Reporter(quiet=True)
-    read: dict[str, Kept[Any]] = {}
-    files = [data.train] if isinstance(data.train, str) else data.train
-    learned: Sequence[Any] = _read_all(data, files, read) if given.train is None else given.train
-    held_out: Sequence[Any] = given.held_out or []
-    if data.eval is not None:
-        held_out = _read_all(data, [data.eval], read)
-    for given_records in (given.train, given.held_out):
-        if isinstance(given_records, Kept):
-            read[f"records in memory {len(read) + 1}"] = given_records
+    read, learned, held_out = _records(data, kinds, given, sift)
     for name, kept in read.items():
         reporter.say(f"{name}: {kept.counts}")
-    _require(kinds, [*learned, *held_out])
     if not held_out and data.eval_fraction > 0:
         learned, held_out = split_by_prompt(learned, data.eval_fraction, seed=training.seed)
 
@@ -300,6 +301,27 @@ def _write_whole(final: Path, write: Callable[[Path], None]) -> None:
             raise
         mend = "Make room, then resume: only the writing is left to do."
         raise RunError(f"the results cannot be written: {reason}.", where=str(final), mend=mend) from error
+
+
+def _records(
+    data: DataSettings, kinds: tuple[type[Record], ...], given: Given, sift: Sift | None
+) -> tuple[dict[str, Kept[Any]], Sequence[Any], Sequence[Any]]:
+    """What was kept and left out, by file and step, and the records to learn from and to judge by."""
+    read: dict[str, Kept[Any]] = {}
+    files = [data.train] if isinstance(data.train, str) else data.train
+    learned: Sequence[Any] = _read_all(data, files, read) if given.train is None else given.train
+    held_out: Sequence[Any] = given.held_out or []
+    if data.eval is not None:
+        held_out = _read_all(data, [data.eval], read)
+    for given_records in (given.train, given.held_out):
+        if isinstance(given_records, Kept):
+            read[f"records in memory {len(read) + 1}"] = given_records
+    _require(kinds, [*learned, *held_out])
+    if sift is not None:
+        learned, held_out = sifted = sift(learned, held_out)
+        steps = zip(("records to learn from", "records to judge by"), sifted, strict=True)
+        read |= {name: kept for name, kept in steps if kept.quarantined}
+    return read, learned, held_out
 
 
 def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any]]) -> Kept[Record]:

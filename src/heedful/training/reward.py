@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from heedful.records import Preference, Ranking, Rating
 from heedful.render.packing import Packed
 from heedful.render.rows import Row, Rows
 from heedful.training import job
+from heedful.training.aspects import of_one_aspect
 from heedful.training.loop import Outcome
 from heedful.training.tracking import Reporter
 
@@ -121,7 +123,8 @@ def prepare(
     recipe: RewardRecipe, given: job.Given = job.NOTHING, *, reporter: Reporter | None = None
 ) -> job.Job:
     """Everything up to the first step: data read and rendered, model loaded, counts known."""
-    return job.prepare(recipe, KINDS, given, reporter or Reporter())
+    sift = partial(of_one_aspect, recipe.objective.aspect)
+    return job.prepare(recipe, KINDS, given, reporter or Reporter(), sift=sift)
 
 
 def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
