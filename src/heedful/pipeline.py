@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from heedful import formats, judging, machine
 from heedful.errors import DataError, ModelError
 from heedful.evaluation import ask
@@ -175,7 +177,7 @@ def examine(
 def score_answers(
     reward: Reward, stages: Mapping[str, Examined], reporter: Reporter
 ) -> dict[str, AnswerScores]:
-    """Have a reward score the answers of every model.
+    """Have a reward score the answers of every model, those that ended by themselves.
 
     Raises:
         RewardError: it failed, or gave something else than one finite number per answer.
@@ -183,9 +185,12 @@ def score_answers(
     found: dict[str, AnswerScores] = {}
     with reporter.task("Scoring the answers", len(stages)) as task:
         for name, examined in stages.items():
-            prompts = [answer.prompt for answer in examined.answers]
-            texts = [answer.text for answer in examined.answers]
-            found[name] = AnswerScores(checked(reward, prompts, texts).double().numpy())
+            whole = [answer for answer in examined.answers if answer.ended]
+            prompts, texts = [answer.prompt for answer in whole], [answer.text for answer in whole]
+            given = iter(checked(reward, prompts, texts).tolist())
+            found[name] = AnswerScores(
+                np.array([next(given) if answer.ended else np.nan for answer in examined.answers])
+            )
             task.update(len(found))
     return found
 
