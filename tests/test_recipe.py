@@ -327,3 +327,6 @@ def test_shipped_recipes_differ_where_their_names_say() -> None:
     defaults = load(None, ["data.train=data/pairs.jsonl"], stage="dpo")
     assert dpo == defaults
     assert loaded["sft-lora"] == load(None, ["data.train=data/demonstrations.jsonl"], stage="sft")
+    assert loaded["reward-lora"] == load(None, ["data.train=data/pairs.jsonl"], stage="reward")
+    keys = ["data.train=data/prompts.jsonl", "reward=[{model: runs/reward}]"]
+    assert loaded["ppo-lora"] == load(None, keys, stage="ppo")

@@ -153,3 +153,8 @@ def test_an_override_sets_a_list_as_a_whole(tmp_path: Path) -> None:
 def test_a_missing_list_says_what_it_takes() -> None:
     message = complaint(None, "data.train=pairs.jsonl")
     assert "rewards is missing: it must be a list of sections of keys." in message
+
+
+def test_a_kl_target_needs_a_beta_to_adapt() -> None:
+    with pytest.raises(RecipeError, match=r"objective: kl_target multiplies beta .* set beta=0\.05"):
+        load(None, ["data.train=a", "objective.beta=0", "objective.kl_target=6"], stage="ppo")

@@ -15,7 +15,15 @@ import pytest
 
 import heedful
 from heedful import formats, rlhf
-from heedful.errors import DataError, HeedfulError, Interrupted, RecipeError, RewardError, RunError
+from heedful.errors import (
+    DataError,
+    HeedfulError,
+    Interrupted,
+    RecipeError,
+    RewardError,
+    RunError,
+    TrainingStopped,
+)
 from heedful.recipe import RLHFRecipe, load
 from heedful.training import ppo, reward, sft
 from heedful.training.reward import RewardStage
@@ -343,7 +351,9 @@ def test_a_reward_that_failed_is_mended_and_the_run_goes_on(work: Path) -> None:
     # Asked for the held-out prompts, for the first iteration, and no further.
     failing = f"calls = []\n{REWARD.replace('[-len', 'calls.append(1) or len(calls) < 3 and [-len')}"
     Path("my_rewards.py").write_text(failing)
-    assert "a list of numbers was expected, not bool" in refused(RewardError, source)
+    message = refused(RewardError, source)
+    assert "a list of numbers was expected, not bool" in message
+    assert message.endswith("Resume with: heedful rlhf out/recipe.yaml --resume")
     Path("my_rewards.py").write_text(REWARD)
     assert "Resuming at step 1 of 2." in go(source)
     Path("my_rewards.py").write_text(REWARD + "\n")
@@ -361,6 +371,18 @@ def test_ctrl_c_names_the_command_that_goes_on(
     kept = load("out/recipe.yaml", stage="rlhf")
     assert kept == recipe()
     go(resume=True)
+    assert adapters() == whole
+
+
+def test_a_stage_that_the_guard_stopped_is_not_taken_for_finished(
+    whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = ("sft.guard.patience=1", "sft.guard.max_rollbacks=0")
+    with monkeypatch.context() as patched:
+        patched.setattr(sft, "SFTStage", lambda rows: small.SpoiltStage(rows, {2}))
+        assert "holds the weights of step 1 of 2" in refused(TrainingStopped, *hasty)
+    assert adapters().keys() == {"sft"}
+    assert "Stage sft: goes on in out/sft." in go(*hasty)
     assert adapters() == whole
 
 
@@ -463,6 +485,16 @@ def test_records_from_python_are_told_apart_by_what_they_say(work: Path) -> None
         train(data=small.pairs(8, seed=3))
     with pytest.raises(RunError, match=r"stage reward: what data\.eval names has changed"):
         train(held_out=small.pairs(2, seed=3))
+
+
+def test_no_command_is_named_that_would_miss_the_records_from_python(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = lambda: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
+    at_call(2, (sft.SFTStage, "loss"), ask, monkeypatch)
+    own = {"data": small.demonstrations(6), "batch_size": 2}
+    with pytest.raises(Interrupted, match=r"Run it again with resume=True\.$"):
+        heedful.train.rlhf("model", sft=own, reward={"data": "pairs.jsonl"}, ppo={}, output="out", quiet=True)
 
 
 def test_a_misspelt_key_from_python_is_sent_to_its_stage(work: Path) -> None:

@@ -46,12 +46,12 @@ class RunError(HeedfulError):
 
 
 class TrainingStopped(HeedfulError):
-    """The guard gave up: training cannot go on sensibly. The last good checkpoint is kept."""
+    """The guard gave up: training cannot go on sensibly. What was learned before is in the run folder."""
 
     exit_code = 3
 
 
 class Interrupted(HeedfulError):
-    """The user pressed Ctrl-C; the checkpoint is finished and the message says how to resume."""
+    """The user pressed Ctrl-C; the message names the checkpoint there is and says how to resume."""
 
     exit_code = 130

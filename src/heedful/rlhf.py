@@ -8,13 +8,12 @@ in memory, into which SFT's adapter is folded.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from heedful.errors import Interrupted, RecipeError, RewardError, RunError
+from heedful.errors import RecipeError, RewardError, RunError
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
 from heedful.models.loading import load
@@ -31,7 +30,7 @@ from heedful.recipe import (
     to_yaml,
 )
 from heedful.training import inputs, ppo, processes, reward, run_folder, sft
-from heedful.training.job import NOTHING, Given
+from heedful.training.job import NOTHING, Given, resuming
 from heedful.training.loop import Outcome
 from heedful.training.plan import plan
 from heedful.training.run_folder import RunFolder
@@ -67,6 +66,7 @@ def run(
         (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     except OSError as error:
         raise RunError(f"the folder cannot be written: {error}", where=str(folder)) from error
+    command = "" if any(own.has_records for own in given.values()) else resuming(recipe.stage, folder)
     weights = Weights()
     outcomes: dict[str, Outcome] = {}
     for name, stage in stages.items():
@@ -80,12 +80,8 @@ def run(
         begun = standing == "unfinished"
         reporter.say(f"{_title(name)}: {'goes on' if begun else 'begins'} in {stage.output}.")
         _note(stage, made_from)
-        own = replace(own, backbone=weights.of(stage))
-        try:
-            outcomes[name] = _MODULES[name].run(stage, own, resume=begun, reporter=reporter)
-        except Interrupted as error:
-            mend = f"Resume with: heedful rlhf {shlex.quote(str(folder / 'recipe.yaml'))} --resume"
-            raise Interrupted(error.what, where=error.where, mend=mend) from error
+        own = replace(own, backbone=weights.of(stage), command=command)
+        outcomes[name] = _MODULES[name].run(stage, own, resume=begun, reporter=reporter)
     return outcomes
 
 

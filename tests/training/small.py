@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import FunctionReward
@@ -141,6 +142,15 @@ def recipe(stage: str, output: Path, **settings: Any) -> Any:
     if stage == "ppo":
         quick |= {"max_new_tokens": 8, "max_steps": 3}
     return from_keywords(stage, values, {**quick, **settings})
+
+
+def policy_of(run: Path) -> dict[str, torch.Tensor]:
+    """The adapter that a run wrote, its weights named as in a checkpoint."""
+    written = load_file(run / "adapter" / "adapter_model.safetensors")
+    return {
+        name.removeprefix("base_model.model.").replace(".weight", ".policy.weight"): weight
+        for name, weight in written.items()
+    }
 
 
 def cats(prompts: list[str], responses: list[str]) -> list[float]:

@@ -86,6 +86,25 @@ def test_rewards_are_named_by_their_place(work: Path) -> None:
     assert found["reward.2.model"] == found["model.name"]
 
 
+def test_a_function_is_the_file_it_is_in_however_it_is_named(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(function: str) -> str | None:
+        return of(f"reward=[{{function: '{function}'}}]", stage="ppo").get("reward.0.function")
+
+    Path("my_scores.py").write_text("def one(prompts, responses):\n    return [1.0] * len(responses)\n")
+    Path("broken").mkdir()
+    Path("broken/__init__.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(work)
+    before = found("my_scores:one")
+    assert before is not None
+    assert found("my_scores.py:one") == before
+    Path("my_scores.py").write_text("def one(prompts, responses):\n    return [2.0] * len(responses)\n")
+    assert found("my_scores:one") not in (before, None)
+    for nowhere in ("no_such_module:one", "no_such.module:one", "broken.scores:one", "sys:intern", "one"):
+        assert found(nowhere) is None
+
+
 def test_nothing_is_said_of_runs_that_are_still_to_come(work: Path) -> None:
     assert "model.name" not in of("model.name=out/sft", pending=[Path("out/sft")])
     assert "model.name" in of(pending=[Path("out/sft")])

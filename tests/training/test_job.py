@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from heedful import formats
-from heedful.errors import DataError, RecipeError, RunError
+from heedful.errors import DataError, ModelError, RecipeError, RunError, TrainingStopped
 from heedful.models import export
+from heedful.models.catalog import resolve
+from heedful.models.loading import load
 from heedful.quarantine import Kept, Quarantined
 from heedful.records import Preference, assistant, user
-from heedful.training import dpo, job
+from heedful.training import dpo, job, sft
 from heedful.training.job import Given, Job
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import read_metrics
@@ -195,6 +199,54 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
     info = RunFolder(tmp_path / "run").info()
     assert info["status"] == "modelerror"
     assert "no_such_layer" in info["error"]
+
+
+def stopped(run: Path, spoilt: set[int], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is said of six steps with a checkpoint after every other one, when the guard has no patience and
+    the loss of the steps `spoilt` is NaN.
+    """
+    monkeypatch.setattr(sft, "SFTStage", lambda rows: small.SpoiltStage(rows, spoilt))
+    settings = {"batch_size": 2, "checkpoint_every": 2, "patience": 1, "max_rollbacks": 0, "merged": True}
+    tiny.save(run.parent / "model")
+    given = Given(small.demonstrations(12), None, load(str(run.parent / "model")))
+    with pytest.raises(TrainingStopped) as caught:
+        small.train("sft", run, given=given, **settings)
+    info = RunFolder(run).info()
+    assert (info["status"], info["error"]) == ("trainingstopped", str(caught.value))
+    return str(caught.value)
+
+
+def test_a_run_that_the_guard_stops_leaves_the_last_good_weights_to_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    message = stopped(run, {4}, monkeypatch)
+    assert f"The run is not whole, but {run} can be used: it holds the weights of step 2 of 6. " in message
+    assert RunFolder(run).info()["steps"] == 2
+    assert resolve(str(run)).adapter == run / "adapter"
+    assert (run / "merged" / "config.json").is_file()
+    assert not (run / "model_card.md").exists()
+    kept = load_file(run / "checkpoints" / "step-000002" / "trainable.safetensors")
+    policy = small.policy_of(run)
+    assert policy.keys() == kept.keys()
+    assert all(torch.equal(policy[name], weight) for name, weight in kept.items())
+
+
+def test_a_run_that_is_stopped_before_its_first_good_checkpoint_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    assert "Nothing was learned" in stopped(run, {2}, monkeypatch)
+    assert not (run / "adapter").exists()
+    with pytest.raises(ModelError, match="no finished weights"):
+        resolve(str(run))
+
+
+def test_a_command_is_named_only_where_it_could_resume_the_run(tmp_path: Path) -> None:
+    path, backbone = write(tmp_path / "pairs.jsonl", small.pairs(6)), tiny.backbone()
+    assert prepared(tmp_path, train=path).command == f"heedful dpo {tmp_path}/run/recipe.yaml --resume"
+    for train, held_out in ((small.pairs(6), None), (None, small.pairs(2, seed=1))):
+        assert prepared(tmp_path, Given(train, held_out, backbone), train=path).command == ""
 
 
 def test_results_show_when_they_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,22 @@ def test_ctrl_c_finishes_the_step_and_its_checkpoint(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+class SpoiltThenInterrupted(InterruptingStage):
+    """The loss of the step that is interrupted is NaN."""
+
+    def loss(self, logps, packed, members):  # type: ignore[no-untyped-def]
+        total, metrics = super().loss(logps, packed, members)
+        return (total * float("nan") if self.calls == 3 else total), metrics
+
+
+def test_ctrl_c_in_a_bad_step_names_the_checkpoint_before_it(tmp_path: Path) -> None:
+    stage = SpoiltThenInterrupted(small.rows([1.0] * 12, responses=1))
+    loop = small.loop(stage, tmp_path, checkpoint_every=2)
+    said = r"interrupted at step 3 of 6; the newest checkpoint is that of step 2\. Resume with: again$"
+    with pytest.raises(Interrupted, match=said):
+        loop.fit(resume=False)
+
+
 def test_a_second_ctrl_c_insists() -> None:
     with Interrupt() as interrupt:
         signal.raise_signal(signal.SIGINT)

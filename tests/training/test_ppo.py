@@ -24,7 +24,7 @@ from heedful.render.prompts import render_prompts
 from heedful.render.rows import Rows
 from heedful.render.truncate import Limits
 from heedful.training.job import Given
-from heedful.training.ppo_loop import PPOLoop
+from heedful.training.ppo_loop import PPOLoop, asked
 from heedful.training.rollout import Rollout, collect
 from heedful.training.run_folder import RunFolder
 from tests import tiny
@@ -86,10 +86,29 @@ def test_iterations_between_two_lines_of_the_log_are_made_and_not_told(tmp_path:
 
 def test_the_best_policy_by_held_out_reward_is_the_one_that_is_kept(tmp_path: Path) -> None:
     given = Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
-    outcome = train(tmp_path / "run", given=given, eval_every=1, max_steps=4, learning_rate=1e-2)
+    judgements = [0]
+
+    def third_is_best(prompts: list[str], responses: list[str]) -> list[float]:
+        if len(prompts) > 2:
+            return small.cats(prompts, responses)
+        judgements[0] += 1
+        return [float(judgements[0] == 3)] * 2
+
+    settings = {"eval_every": 1, "checkpoint_every": 1, "keep_checkpoints": 9, "learning_rate": 1e-2}
+    outcome = train(tmp_path / "run", third_is_best, given=given, max_steps=4, **settings)
     judged = {line["step"]: line["reward"] for line in lines(outcome, "eval")}
-    assert outcome.evaluation["best/reward"] == max(judged.values())
-    assert judged[int(outcome.evaluation["best/step"])] == max(judged.values())
+    assert [judged[step] for step in range(5)] == [0.0, 0.0, 1.0, 0.0, 0.0]
+    best = {name: outcome.evaluation[f"best/{name}"] for name in ("step", "reward")}
+    assert best == {"step": 2.0, "reward": 1.0}
+    own, last = (
+        load_file(outcome.run / "checkpoints" / f"step-00000{step}" / "trainable.safetensors")
+        for step in (2, 4)
+    )
+    kept = load_file(outcome.run / "adapter" / "adapter_model.safetensors")
+    assert {tuple(weight.flatten().tolist()) for weight in kept.values()} == {
+        tuple(weight.flatten().tolist()) for name, weight in own.items() if ".policy." in name
+    }
+    assert any(not torch.equal(weight, last[name]) for name, weight in own.items())
 
 
 # ---- rollouts
@@ -207,11 +226,21 @@ def test_no_step_is_taken_by_a_policy_that_has_moved_far_enough(tmp_path: Path) 
 
 
 def test_a_batch_that_does_not_divide_evenly(tmp_path: Path) -> None:
-    # Ten prompts are seven and then three; seven answers are three minibatches of 3, 3 and 1.
-    settings = {"batch_size": 7, "minibatches": 3, "max_steps": 4, "max_approx_kl": None}
+    # Ten prompts are seven, and then three with four of the next epoch; seven answers are three minibatches.
+    settings = {"batch_size": 7, "minibatches": 3, "inner_epochs": 4, "max_steps": 4, "max_approx_kl": None}
     found = lines(train(tmp_path / "run", **settings))
     assert [(line["updates"], line["stopped_early"]) for line in found] == [(12.0, 0.0)] * 4
     assert [line["epoch"] for line in found] == pytest.approx([0.7, 1.4, 2.1, 2.8])
+
+
+@pytest.mark.parametrize(("rows", "count"), [(10, 7), (10, 10), (3, 8), (1, 4)])
+def test_every_iteration_asks_as_many_prompts_and_every_epoch_asks_each_once(rows: int, count: int) -> None:
+    iterations = [asked(step, rows, count, seed=5) for step in range(rows)]
+    assert [len(one) for one in iterations] == [count] * rows
+    whole = [row for one in iterations for row in one]
+    epochs = [whole[start : start + rows] for start in range(0, len(whole), rows)]
+    assert all(sorted(epoch) == list(range(rows)) for epoch in epochs)
+    assert rows < 10 or len({tuple(epoch) for epoch in epochs}) > 1
 
 
 @pytest.mark.parametrize("policy", ["keep_end", "drop"])
@@ -225,12 +254,13 @@ def test_a_prompt_leaves_room_for_its_answer_and_both_for_the_reward(
     judge = small.train("reward", tmp_path / "reward", given=given).run
     longest = max(len(row.prompt) for row in rows(tiny.backbone()))
     long = Demonstration((user("cat " * 60),), (assistant("x"),), id="long")
+    left_out = {"too_long": 1} if policy == "drop" else {}
+    asked = 11 - len(left_out)
     given = Given([*PROMPTS, long], None, load(base, dtype="float32", device="cpu"))
     found = train(
-        tmp_path / "run", str(judge), given=given, max_length=longest + 8, truncation=policy, batch_size=11
+        tmp_path / "run", str(judge), given=given, max_length=longest + 8, truncation=policy, batch_size=asked
     )
     counts = RunFolder(found.run).info()["counts"]["train"]
-    left_out = {"too_long": 1} if policy == "drop" else {}
     assert counts == {"read": 11, "kept": 11 - len(left_out), "quarantined": left_out}
     assert [line["length"] for line in lines(found)] == [8.0] * 3
     full = sum(len(row.prompt) == longest for row in rows(tiny.backbone())) + (policy != "drop")

@@ -65,6 +65,21 @@ def test_scores_that_never_differ_are_not_divided_by_nothing() -> None:
         assert found.tolist() == pytest.approx([0.0] * 3, abs=1e-6)
 
 
+def test_held_out_scores_count_as_in_training_in_their_own_unit() -> None:
+    scores = torch.tensor([4.0, 8.0, 6.0])
+    shape = shaping(missing_end=-3.0, score_clip=1.5)
+    # Before anything was learned the middle is their own; the third answer has no end.
+    assert shape.of_held_out(scores, ENDED) == pytest.approx(6.0 + (-1.5 + 1.5 - 1.5) / 3)
+    shape(torch.tensor([1.0, 1.0, 4.0]), ENDED)
+    assert shape.of_held_out(scores, ENDED) == pytest.approx(2.0 + (1.5 + 1.5 - 1.5) / 3)
+    before = shape.state()
+    shape.of_held_out(scores * 9, ENDED)
+    assert shape.state() == before
+    plain = shaping(scale=True)
+    plain(torch.tensor([1.0, 5.0, 9.0]), ENDED)
+    assert plain.of_held_out(scores, ENDED) == pytest.approx(6.0)
+
+
 def test_state_goes_round_through_json_to_the_last_bit() -> None:
     before, after = shaping(scale=True), shaping(scale=True)
     first, second = batches(9, 5)

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from heedful import formats
 from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.rewards import HttpReward
-from heedful.records import user
+from heedful.records import Demonstration, assistant, user
 from heedful.training import ppo, ppo_loop, rollout
 from heedful.training.job import Given
 from heedful.training.ppo_scores import Shaping
+from heedful.training.ppo_watch import Watch
+from heedful.training.run_folder import RunFolder
 from tests import tiny
 from tests.training import small
 from tests.training.ppo_runs import PROMPTS, events, lines, told, train
@@ -49,7 +53,7 @@ def noisy(prompts: list[str], responses: list[str]) -> list[float]:
 def test_a_reward_that_fails_stops_the_run_and_loses_nothing(
     spoilt: Any, said: str, call: int, tmp_path: Path
 ) -> None:
-    settings = {"checkpoint_every": 5, "eval_every": 2, "max_steps": 5, "scale": True}
+    settings: dict[str, Any] = {"checkpoint_every": 5, "eval_every": 2, "max_steps": 5, "scale": True}
     calls = [0]
 
     def reward(prompts: list[str], responses: list[str]) -> list[float]:
@@ -57,10 +61,16 @@ def test_a_reward_that_fails_stops_the_run_and_loses_nothing(
         scores = noisy(prompts, responses)
         return spoilt(responses) if calls[0] >= call else scores
 
-    def given() -> Given:
-        return Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    for name, prompts in (("train", PROMPTS[:8]), ("eval", PROMPTS[8:])):
+        formats.write(prompts, tmp_path / f"{name}.jsonl")
+        settings[name] = str(tmp_path / f"{name}.jsonl")
 
-    with pytest.raises(RewardError, match=rf"(?s){said}.*after iteration 2 of 5 is saved. Resume with: "):
+    def given() -> Given:
+        return Given(backbone=tiny.backbone())
+
+    # A command could read the prompts, but has no such reward.
+    saved = "after iteration 2 of 5 is saved. Run it again with resume=True.$"
+    with pytest.raises(RewardError, match=rf"(?s){said}.*{saved}"):
         train(tmp_path / "run", reward, given=given(), **settings)
     resumed = train(tmp_path / "run", noisy, given=given(), resume=True, **settings)
     whole = train(tmp_path / "whole", noisy, given=given(), **settings)
@@ -101,6 +111,62 @@ def test_a_run_away_policy_goes_back_with_a_stronger_pull_and_then_stops(tmp_pat
     assert [line["event"] for line in told] == ["rollback", "rollback", "stop"]
     conceded = [line["reason"].partition("back to step 0, ")[2] for line in told[:2]]
     assert conceded == ["learning rate × 0.5, beta 0.2", "learning rate × 0.25, beta 0.4"]
+
+
+def test_a_reward_that_is_earned_late_for_the_first_time_is_no_trouble(tmp_path: Path) -> None:
+    calls = [0]
+
+    def late(prompts: list[str], responses: list[str]) -> list[float]:
+        calls[0] += 1
+        return [float(calls[0] > 7 and number == 0) for number in range(len(responses))]
+
+    assert train(tmp_path / "run", late, max_steps=10, minibatches=2).steps == 10
+    assert events(tmp_path / "run") == []
+
+
+def test_a_policy_that_was_undone_is_not_kept_as_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held-out answers score best while the watch sees trouble, and the run goes back."""
+    judge, calls = Watch.judge, [0]
+
+    def bad(watch: Watch, numbers: dict[str, float]) -> Any:
+        calls[0] += 1
+        return judge(watch, {**numbers, "kl": 99.0} if calls[0] in (2, 3) else numbers)
+
+    def reward(prompts: list[str], responses: list[str]) -> list[float]:
+        return [float(calls[0] == 2)] * len(responses)
+
+    monkeypatch.setattr(Watch, "judge", bad)
+    given = Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    settings = {"eval_every": 1, "checkpoint_every": 1, "bad_iterations": 2, "max_steps": 4}
+    outcome = train(tmp_path / "run", reward, given=given, **settings)
+    assert [line["event"] for line in events(tmp_path / "run")] == ["rollback"]
+    assert max(line["reward"] for line in lines(outcome, "eval")) == 1.0
+    assert outcome.evaluation["best/reward"] == 0.0
+
+
+def test_a_policy_too_far_from_the_reference_is_not_kept(tmp_path: Path) -> None:
+    given = Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    settings = {"eval_every": 1, "max_steps": 3, "learning_rate": 1e-2, "best_kl": 1e-9}
+    outcome = train(tmp_path / "run", given=given, **settings)
+    assert {line["step"]: line["kl"] > 1e-9 for line in lines(outcome, "eval")} == {
+        0: False,
+        1: True,
+        2: True,
+        3: True,
+    }
+    assert outcome.evaluation["best/step"] == 0.0
+
+
+def test_an_answer_needs_room_in_the_models_context(tmp_path: Path) -> None:
+    reach = tiny.backbone().context_length
+    assert reach is not None
+    long = [Demonstration((user("cat " * reach),), (assistant("x"),), id="long")]
+    given = Given([*PROMPTS, *long], None, tiny.backbone())
+    with pytest.raises(RecipeError, match=rf"at most {reach}\. Set data\.max_length={reach}\."):
+        train(tmp_path / "run", given=given, max_length=reach + 4, max_new_tokens=8)
+    assert train(tmp_path / "run", given=given, max_length=reach, max_new_tokens=8, max_steps=1).steps == 1
 
 
 def test_answers_that_are_paid_for_their_length_are_noticed(
@@ -154,10 +220,10 @@ def test_a_single_bad_update_is_skipped_and_told(monkeypatch: pytest.MonkeyPatch
     spoil_updates(monkeypatch, {10})
     found = train(tmp_path / "run", max_approx_kl=None)
     assert (found.steps, found.skipped) == (3, 1)
-    assert [line["updates"] for line in lines(found)] == [8.0, 7.0, 8.0]
+    assert [line["updates"] for line in lines(found)] == [4.0, 4.0, 3.0]
     assert all(isfinite(line["loss"]) and isfinite(line["grad_norm"]) for line in lines(found))
     assert [(line["event"], line["step"], line["reason"]) for line in events(found.run)] == [
-        ("skip", 2, "the loss is nan")
+        ("skip", 3, "the loss is nan")
     ]
 
 
@@ -170,6 +236,30 @@ def test_bad_updates_that_do_not_end_undo_the_iteration_and_stop_the_run(
     with pytest.raises(TrainingStopped, match=r"the loss is nan.*, after going back 1 times"):
         train(tmp_path / "run", **settings)
     assert [line["event"] for line in events(tmp_path / "run")] == ["rollback", "stop"]
+
+
+def test_a_run_that_is_stopped_leaves_the_best_policy_it_has_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = [0]
+
+    def reward(prompts: list[str], responses: list[str]) -> list[float]:
+        calls[0] += 1
+        # The first call scores the held-out prompts before training, the third those after iteration 1.
+        return [float(calls[0] == 3) + 0.1 * len(text) / (1 + len(text)) for text in responses]
+
+    spoil_updates(monkeypatch, {4})
+    run, given = tmp_path / "run", Given(PROMPTS[:8], PROMPTS[8:], tiny.backbone())
+    settings = {"max_steps": 9, "eval_every": 1, "checkpoint_every": 1, "patience": 1, "max_rollbacks": 0}
+    settings |= {"inner_epochs": 1, "minibatches": 1}  # an update an iteration
+    with pytest.raises(TrainingStopped, match=rf"{run} can be used: it holds the weights of step 1 of 9\."):
+        train(run, reward, given=given, **settings)
+    info = RunFolder(run).info()
+    assert (info["status"], info["steps"], info["evaluation"]["best/step"]) == ("trainingstopped", 1, 1.0)
+    last = load_file(run / "checkpoints" / "step-000003" / "trainable.safetensors")
+    policy = small.policy_of(run)
+    assert all(torch.equal(weight, last[f"own:{name}"]) for name, weight in policy.items())
+    assert not any(torch.equal(weight, last[name]) for name, weight in policy.items())
 
 
 def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(

@@ -17,6 +17,7 @@ GOOD = {
     "length": 40.0,
     "reward/length_correlation": 0.1,
     "value/loss": 0.5,
+    "returns/std": 1.0,
 }
 
 
@@ -50,6 +51,15 @@ def test_trouble_is_told_with_what_to_do_about_it(
     assert trouble is not None
     assert reason in trouble.reason
     assert advice in trouble.advice
+
+
+def test_a_critic_that_is_surprised_has_not_diverged() -> None:
+    """After iterations in which nothing was earned, one answer in 64 scores."""
+    found = watch()
+    quiet = {"value__loss": 0.0, "returns__std": 0.0}
+    assert [judged(found, **quiet) for _ in range(6)] == [None] * 6
+    assert judged(found, value__loss=0.0078, returns__std=0.124) is None
+    assert judged(found, value__loss=0.5, returns__std=0.124) is not None
 
 
 def test_the_last_number_that_is_let_pass() -> None:

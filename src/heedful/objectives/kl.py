@@ -47,7 +47,7 @@ def adapted(beta: float, kl: float, *, target: float, horizon: float, episodes: 
         beta: the coefficient so far, at least 0.
         kl: measured, nats per sequence.
         target: wanted, nats per sequence.
-        horizon: episodes over which β grows by a factor of e at most; larger is calmer.
+        horizon: episodes over which β changes by a fifth of itself at most; larger is calmer.
 
     Raises:
         ValueError: a number out of range.

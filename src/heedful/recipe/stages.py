@@ -209,12 +209,22 @@ class PPOObjective(Section):
     # as the reward model's where that is an adapter of the same backbone.
     critic: Literal["trunk", "adapter"] = "trunk"
 
+    @model_validator(mode="after")
+    def _target_can_be_reached(self) -> Self:
+        if self.kl_target is not None and self.beta == 0:
+            raise ValueError(
+                "kl_target multiplies beta by what brings KL nearer, and beta 0 stays 0; set beta=0.05"
+            )
+        return self
+
 
 class PPOGuardSettings(Section):
     """When PPO has gone wrong, beside what `guard` watches."""
 
     # A response's mean KL, in nats, beyond which the policy has run away.
     max_kl: Positive = 50.0
+    # The policy that is kept in the end is the best by held-out reward among those up to this KL, in nats.
+    best_kl: Positive = 20.0
     # Entropy below this share of the first iteration's is a collapse.
     min_entropy: Share = 0.1
     # How many times as long answers may grow while longer ones score higher; None sets no limit.

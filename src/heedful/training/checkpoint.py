@@ -77,6 +77,11 @@ def newest(folder: Path) -> Path | None:
     return next(reversed(_all(folder)), None)
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step whose state a checkpoint holds."""
+    return int(checkpoint.name.removeprefix(_PREFIX))
+
+
 def load(checkpoint: Path) -> Saved:
     """What `save` wrote.
 

@@ -17,6 +17,8 @@ from typing import Any, Literal
 _WINDOW = 50
 # ... once there are this many: the first steps of a run are all unlike each other.
 _ENOUGH = 10
+# A step with nothing to learn from (a reward that no answer has earned yet) says nothing of the usual norm.
+_NOTHING = 1e-6
 
 _ADVICE = "Start anew with a lower training.learning_rate, or look at the rows of that step."
 
@@ -36,6 +38,8 @@ class Guard:
     """Watches loss and gradient norm.
 
     Args:
+        harmless: no gradient norm up to this is too large, however small the usual one; what is not even
+            clipped is none.
         max_grad_ratio: how many times the running median a gradient norm may be.
         patience: bad steps in a row before going back.
         max_rollbacks: how often before stopping.
@@ -45,7 +49,16 @@ class Guard:
         lr_scale: what the schedule's learning rate is to be multiplied by.
     """
 
-    def __init__(self, *, max_grad_ratio: float, patience: int, max_rollbacks: int, lr_cut: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_grad_ratio: float,
+        patience: int,
+        max_rollbacks: int,
+        lr_cut: float,
+        harmless: float = 0.0,
+    ) -> None:
+        self.harmless = harmless
         self.max_grad_ratio = max_grad_ratio
         self.patience = patience
         self.max_rollbacks = max_rollbacks
@@ -61,7 +74,8 @@ class Guard:
         reason = self._trouble(loss, grad_norm)
         if not reason:
             self._bad_in_a_row = 0
-            self._norms.append(grad_norm)
+            if grad_norm > _NOTHING:
+                self._norms.append(grad_norm)
             return Decision("go")
         self.skipped += 1
         self._bad_in_a_row += 1
@@ -106,7 +120,7 @@ class Guard:
             return f"the gradient norm is {grad_norm}"
         if len(self._norms) >= _ENOUGH:
             usual = median(self._norms)
-            if grad_norm > self.max_grad_ratio * max(usual, 1e-8):
-                times = grad_norm / max(usual, 1e-8)
+            if grad_norm > max(self.max_grad_ratio * usual, self.harmless):
+                times = grad_norm / usual
                 return f"the gradient norm is {grad_norm:.3g}, {times:.0f} times the usual {usual:.3g}"
         return ""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from heedful import formats
 from heedful.models.catalog import resolve
+from heedful.models.rewards import source_of
 from heedful.recipe import DataSettings, PPORecipe, Recipe
 from heedful.training.job import NOTHING, Given
 
@@ -44,8 +45,8 @@ def of(recipe: Recipe, given: Given = NOTHING, *, pending: Iterable[Path] = ()) 
     if isinstance(recipe, PPORecipe):
         for number, source in enumerate(recipe.reward):
             models[f"reward.{number}.model"] = source.model
-            file = Path((source.function or "").rpartition(":")[0]).expanduser()
-            if file.suffix == ".py" and file.is_file():
+            file = source_of(source.function) if source.function is not None else None
+            if file is not None:
                 found[f"reward.{number}.function"] = _file(file)
     for key, name in models.items():
         if name is not None and not any(Path(name).is_relative_to(run) for run in pending):

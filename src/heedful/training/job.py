@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful import formats
-from heedful.errors import DataError, HeedfulError, RecipeError, RunError
+from heedful.errors import DataError, HeedfulError, RecipeError, RunError, TrainingStopped
 from heedful.models.backbone import Backbone
 from heedful.models.export import save_adapter, save_merged
 from heedful.models.loading import load
@@ -38,11 +38,21 @@ from heedful.training.tracking import Reporter, require
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a Python caller has in hand already, in place of what the recipe would load."""
+    """What a caller has in hand already, in place of what the recipe would load.
+
+    Attributes:
+        command: what resumes the run, in place of its stage's own command; empty where only Python can.
+    """
 
     train: Sequence[Record] | None = None
     held_out: Sequence[Record] | None = None
     backbone: Backbone | None = None
+    command: str | None = None
+
+    @property
+    def has_records(self) -> bool:
+        """Whether records are given, which no command line could give again."""
+        return self.train is not None or self.held_out is not None
 
 
 NOTHING = Given()
@@ -66,6 +76,7 @@ class Job:
     Attributes:
         read: what reading kept and left out, by file, and what the stage left out of that.
         train: rendered rows to learn from; `held_out` those to judge by.
+        command: what resumes the run; empty where only Python can.
     """
 
     recipe: Recipe
@@ -74,6 +85,7 @@ class Job:
     train: Rows
     held_out: Rows
     reporter: Reporter
+    command: str
     read: dict[str, Kept[Any]] = field(default_factory=dict)
 
     def left_out(self) -> list[Quarantined]:
@@ -98,6 +110,7 @@ def prepare(
     *,
     rendering: Callable[[Sequence[Any], Renderer, Limits], Rows] = render,
     sift: Sift | None = None,
+    to_come: int = 0,
 ) -> Job:
     """Read, split, load and render; says what it did.
 
@@ -105,6 +118,7 @@ def prepare(
         kinds: of record that the stage learns from.
         rendering: makes rows of records.
         sift: takes of the records what the stage can learn from together; without it all.
+        to_come: tokens that the model will add to each row, beside those in the data.
 
     Raises:
         DataError: a file that cannot be read, or holds a record of another kind than the stage's.
@@ -134,8 +148,11 @@ def prepare(
     renderer = Renderer(backbone.tokenizer, data.template)
     limits = Limits(data.max_length, data.max_prompt_length, data.truncation)
     train, judge = rendering(learned, renderer, limits), rendering(held_out, renderer, limits)
-    _require_fit(backbone, [*train, *judge], data.max_length)
-    job = Job(recipe, backbone, renderer, train, judge, reporter, read)
+    _require_fit(backbone, [*train, *judge], data.max_length, to_come)
+    command = given.command
+    if command is None:
+        command = "" if given.has_records else resuming(recipe.stage, Path(recipe.output))
+    job = Job(recipe, backbone, renderer, train, judge, reporter, command, read)
     for title, rows in (("Training rows", job.train), ("Held-out rows", job.held_out)):
         if rows.counts.read:
             cuts = f"; {rows.cuts()}" if rows.cuts() else ""
@@ -151,6 +168,11 @@ def prepare(
     return job
 
 
+def resuming(stage: str, folder: Path) -> str:
+    """The command that resumes what was run into `folder`."""
+    return f"heedful {stage} {shlex.quote(str(folder / 'recipe.yaml'))} --resume"
+
+
 def train(
     job: Job,
     stages: Callable[[], tuple[Task, Task | None]],
@@ -160,7 +182,7 @@ def train(
     roles: Callable[[], None] | None = None,
     loop: Callable[..., Loop] = Loop,
 ) -> Outcome:
-    """Run the loop and write what comes out.
+    """Run the loop and write what comes out; of a run that the guard stops, what was learned before.
 
     Args:
         stages: makes the training and the held-out stage, once the run folder is open; scoring a reference
@@ -180,15 +202,25 @@ def train(
             make_trainable(backbone, recipe, stage.role)
         else:
             roles()
-        command = f"heedful {recipe.stage} {shlex.quote(str(run.path / 'recipe.yaml'))} --resume"
         run_of = loop(
-            stage, held_out, backbone, recipe.training, recipe.guard, run, job.reporter, command=command
+            stage, held_out, backbone, recipe.training, recipe.guard, run, job.reporter, command=job.command
         )
-        outcome = run_of.fit(resume=resume)
+        stopped: TrainingStopped | None = None
+        try:
+            outcome = run_of.fit(resume=resume)
+        except TrainingStopped as error:
+            outcome = run_of.fall_back()
+            stopped = _with_what_is_left(error, outcome, run_of.total)
+            if not outcome.steps:
+                raise stopped from error
         backbone.model.eval()
         finish()
         seconds = round(time.monotonic() - started, 1)
-        processes.on_main(lambda: _write_results(job, run, stage.role, outcome, seconds))
+        processes.on_main(
+            lambda: _write_results(job, run, stage.role, outcome, seconds, whole=stopped is None)
+        )
+        if stopped is not None:
+            raise stopped
     except HeedfulError as error:
         if processes.is_main():
             with suppress(OSError):  # a full disk must not hide that it is full
@@ -267,21 +299,27 @@ def make_trainable(backbone: Backbone, recipe: Recipe, role: str) -> None:
     backbone.recompute(recipe.training.gradient_checkpointing)
 
 
-def _write_results(job: Job, run: RunFolder, role: str, outcome: Outcome, seconds: float) -> None:
+def _with_what_is_left(error: TrainingStopped, outcome: Outcome, total: int) -> TrainingStopped:
+    """The same error, which also says what of the run can be used."""
+    left = "Nothing was learned: the only good weights are those that training began with."
+    if outcome.steps:
+        weights = f"the weights of step {outcome.steps} of {total}"
+        left = f"The run is not whole, but {outcome.run} can be used: it holds {weights}."
+    return TrainingStopped(f"{error.what} {left}", where=error.where, mend=error.mend)
+
+
+def _write_results(
+    job: Job, run: RunFolder, role: str, outcome: Outcome, seconds: float, *, whole: bool
+) -> None:
     backbone, training = job.backbone, job.recipe.training
     if training.method == "lora":
         _write_whole(run.adapter, lambda folder: save_adapter(backbone, folder, role))
     if training.method == "full" or job.recipe.export.merged:
         _write_whole(run.merged, lambda folder: save_merged(backbone, folder, role))
-    run.update(
-        status="finished",
-        error=None,
-        seconds=seconds,
-        steps=outcome.steps,
-        skipped=outcome.skipped,
-        evaluation=outcome.evaluation,
-    )
-    write_card(run)
+    run.update(seconds=seconds, steps=outcome.steps, skipped=outcome.skipped, evaluation=outcome.evaluation)
+    if whole:
+        run.update(status="finished", error=None)
+        write_card(run)
 
 
 def _write_whole(final: Path, write: Callable[[Path], None]) -> None:
@@ -343,10 +381,12 @@ def _require(kinds: tuple[type[Record], ...], records: Sequence[Any]) -> None:
     )
 
 
-def _require_fit(backbone: Backbone, rows: Sequence[Row], max_length: int) -> None:
+def _require_fit(backbone: Backbone, rows: Sequence[Row], max_length: int, to_come: int) -> None:
     """Refuse rows with more positions than the model has: past them it fails, or reads nonsense."""
     reach = backbone.context_length
-    longest = max((len(row.prompt) + max(map(len, row.responses), default=0) for row in rows), default=0)
+    longest = to_come + max(
+        (len(row.prompt) + max(map(len, row.responses), default=0) for row in rows), default=0
+    )
     if reach is not None and longest > reach:
         what = (
             f"{max_length} tokens are allowed and a row has {longest}, but the model reads at most {reach}."

@@ -52,7 +52,8 @@ class Loop:
     Args:
         stage: what is learned.
         held_out: the same objective on rows that are not trained on, or none.
-        command: how a person would resume this run; shown when it is interrupted.
+        command: how a person would resume this run; shown when it is interrupted. Empty where only Python
+            can.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Loop:
         self.stage, self.held_out, self.settings, self.run = stage, held_out, settings, run
         self.backbone, self.reporter, self.command = backbone, reporter, command
         self.total = total_steps(len(stage.rows), settings.batch_size, settings.epochs, settings.max_steps)
-        self.guard = Guard(**guard.model_dump())
+        self.guard = Guard(harmless=settings.max_grad_norm, **guard.model_dump())
         self.accelerator = Accelerator(
             # One process computes where its backbone is; several are dealt one device each.
             device_placement=processes.count() > 1,
@@ -97,8 +98,8 @@ class Loop:
         """Train to the end.
 
         Raises:
-            Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
-            TrainingStopped: the guard gave up.
+            Interrupted: Ctrl-C or SIGTERM; a checkpoint is written.
+            TrainingStopped: the guard gave up; see `fall_back`.
             RunError: a checkpoint could not be written or read.
         """
         # Each process draws its own dropout.
@@ -121,7 +122,23 @@ class Loop:
             # Not `end_training`: it would part the processes, and there are results to write.
             for tracker in self.accelerator.trackers:
                 tracker.finish()
+        return self.conclude()
+
+    def fall_back(self) -> Outcome:
+        """Go back to the last good checkpoint: what a stopped run came to, in so many `steps`."""
+        saved = self._restore(self._newest())
+        # The last evaluation before a checkpoint may be of other weights.
+        self.evaluation = saved.state["evaluation"] if self._is_due(self.settings.eval_every) else {}
+        return self.conclude()
+
+    def conclude(self) -> Outcome:
+        """Make the state as it is the run's result."""
         return Outcome(self.run.path, self.step, self.guard.skipped, self.evaluation)
+
+    def _newest(self) -> Path:
+        last = checkpoint.newest(self.run.checkpoints)
+        assert last is not None  # fit writes one before the first step
+        return last
 
     def _begin(self, resume: bool) -> None:
         """Start from the newest checkpoint, or judge and keep the state before the first step."""
@@ -295,16 +312,14 @@ class Loop:
 
     def _give_way(self, decision: Decision, task: Task) -> None:
         """Go back to the last good checkpoint, or stop."""
-        last = checkpoint.newest(self.run.checkpoints)
-        assert last is not None  # fit writes one before the first step
         if decision.action == "stop":
             self._note("stop", decision.reason, task)
             raise TrainingStopped(
                 f"training stopped at step {self.step + 1}: {decision.reason}.",
                 where=str(self.run.path),
-                mend=f"{decision.advice} The last good state is {last}.",
+                mend=decision.advice,
             )
-        self._restore(last)
+        self._restore(self._newest())
         reason = f"{decision.reason}: back to step {self.step}, {self.conceded()}"
         self._note("rollback", reason, task)
 
@@ -313,15 +328,18 @@ class Loop:
         task.say(f"Guard: {event} at step {self.step}: {reason}")
 
     def _interrupted(self) -> None:
+        what, kept = "the checkpoint is written", checkpoint.step_of(self._newest())
+        if kept != self.step:  # `_keep` writes none after a bad step
+            what = f"the newest checkpoint is that of step {kept}"
         raise Interrupted(
-            f"interrupted at step {self.step} of {self.total}; the checkpoint is written.",
+            f"interrupted at step {self.step} of {self.total}; {what}.",
             where=str(self.run.path),
             mend=self.how_to_resume(),
         )
 
     def how_to_resume(self) -> str:
         """What a person is told to do when a run ends before its time."""
-        return f"Resume with: {self.command}" if self.command else "Run it again with resume."
+        return f"Resume with: {self.command}" if self.command else "Run it again with resume=True."
 
 
 def visited(rows: int, settings: TrainingSettings) -> list[int]:
@@ -335,6 +353,10 @@ def visited(rows: int, settings: TrainingSettings) -> list[int]:
 def batch(step: int, rows: int, batch_size: int, seed: int) -> list[int]:
     """The rows of optimiser step `step`: a fresh order each epoch, a function of seed and step alone."""
     epoch, within = divmod(step, steps_per_epoch(rows, batch_size))
+    return epoch_order(epoch, rows, seed)[within * batch_size : (within + 1) * batch_size]
+
+
+def epoch_order(epoch: int, rows: int, seed: int) -> list[int]:
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order: list[int] = torch.randperm(rows, generator=generator).tolist()
-    return order[within * batch_size : (within + 1) * batch_size]
+    return order

@@ -41,6 +41,8 @@ def run(
     if processes.count() > 1:
         raise RunError("PPO runs in one process.", mend="Start it without a launcher.")
     check(recipe, has_reward=reward is not None)
+    if reward is not None:  # no command line could give it again
+        given = replace(given, command="")
     prepared = prepare(recipe, given, reporter=reporter)
     backbone = prepared.backbone
     scored_by: list[Reward] = [] if reward is None else [reward]
@@ -79,7 +81,14 @@ def prepare(
             records, renderer, replace(limits, max_prompt_length=room if own is None else min(own, room))
         )
 
-    return job.prepare(recipe, KINDS, given, reporter or Reporter(), rendering=prompts)
+    return job.prepare(
+        recipe,
+        KINDS,
+        given,
+        reporter or Reporter(),
+        rendering=prompts,
+        to_come=recipe.rollout.max_new_tokens,
+    )
 
 
 def check(recipe: PPORecipe, *, has_reward: bool = False) -> None:

@@ -1,8 +1,8 @@
 """PPO's iteration as a step of the one loop: sample, score, judge, then a few clipped updates.
 
 Everything an iteration does is a function of the weights, β and the step's number, so a run that is killed
-anywhere starts its last iteration again and ends with the same weights. Policy and critic take their backward
-passes one after the other: the activations of only one of them are in memory at a time.
+anywhere starts its last iteration again and ends with the same weights. A critic with an adapter of its own
+takes its passes after the policy's: the activations of only one of them are in memory at a time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from heedful.render.rows import Rows
 from heedful.training import checkpoint, ppo_watch
 from heedful.training.averages import Sums
 from heedful.training.guard import Decision
-from heedful.training.loop import OWN, Loop, Outcome, batch
+from heedful.training.loop import Loop, Outcome, epoch_order
+from heedful.training.ppo_best import BestPolicy
 from heedful.training.ppo_numbers import described, shown, table
 from heedful.training.ppo_scores import Shaping
 from heedful.training.rollout import Rollout, collect
@@ -74,7 +75,7 @@ class PPOLoop(Loop):
         self.beta = recipe.objective.beta
         self.watch = ppo_watch.Watch(recipe.watch)
         self.shaping = Shaping(recipe.objective)
-        self.best: dict[str, Any] = {}
+        self.best = BestPolicy(recipe.watch.best_kl)
         # Whether the held-out prompts of this step are still to be scored.
         self.owes_evaluation = False
         # Why updates of this iteration were skipped.
@@ -94,7 +95,7 @@ class PPOLoop(Loop):
         """One iteration, or what the guards make of it; whether it led on and not back."""
         started = time.perf_counter()
         rate = self.set_rate()
-        members = batch(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
+        members = asked(self.step, len(self.stage.rows), self.settings.batch_size, self.settings.seed)
         with self._losing_nothing():
             rollout = self._collect(members)
         try:
@@ -129,7 +130,7 @@ class PPOLoop(Loop):
         remark = self.watch.remark(numbers)
         if remark:
             self._note("warning", remark, task)
-        if self._is_due(self.settings.eval_every):
+        if self._is_due(self.settings.eval_every or self.settings.checkpoint_every):
             task.say(table(self.step, answers))
 
     def _collect(self, members: Sequence[int]) -> Rollout:
@@ -310,50 +311,53 @@ class PPOLoop(Loop):
         self.owes_evaluation = False
         numbers = described(rollout)
         self.evaluation = {name: numbers[name] for name in ("reward", "kl", "length", "ended", "entropy")}
+        counted, objective = self.shaping.of_held_out(rollout.scores, rollout.ended), self.recipe.objective
+        if objective.missing_end is not None or objective.score_clip is not None:
+            self.evaluation["reward/counted"] = counted
         self.evaluation["rows"] = float(len(rows))
         self._log("eval", self.evaluation)
-        self._keep_best()
+        # After a bad iteration the policy may be what the guard is about to undo.
+        if self.calm():
+            self.best.consider(self.step, counted, numbers["kl"], self.parameters)
 
-    def _keep_best(self) -> None:
-        """Remember the policy with the best held-out reward among those not too far from the reference."""
-        reward, kl = self.evaluation["reward"], self.evaluation["kl"]
-        if kl <= self.recipe.watch.max_kl and reward > self.best.get("reward", -math.inf):
-            weights = {
-                name: weight.detach().cpu().clone()
-                for name, weight in self.parameters.items()
-                if not name.startswith("heads.")
-            }
-            self.best = {"step": self.step, "reward": reward, "kl": kl, "weights": weights}
+    def fall_back(self) -> Outcome:
+        """As `Loop.fall_back`; where a best policy was seen, that one is what was learned."""
+        outcome = super().fall_back()
+        return replace(outcome, steps=int(outcome.evaluation.get("best/step", outcome.steps)))
 
-    def fit(self, *, resume: bool) -> Outcome:
-        """As `Loop.fit`; in the end the policy is the best one that was seen, where any was held out."""
-        outcome = super().fit(resume=resume)
-        if self.best:
-            weights = {**self.parameters, **self.best["weights"]}
-            self.backbone.load_trainable({name: weight.detach() for name, weight in weights.items()})
-            numbers = {name: self.best[name] for name in ("step", "reward", "kl")}
-            outcome = replace(outcome, evaluation={**outcome.evaluation, **_prefixed("best", numbers)})
-        return outcome
+    def conclude(self) -> Outcome:
+        """As `Loop.conclude`; the policy becomes the best one that was seen, where any was held out."""
+        outcome = super().conclude()
+        numbers = self.best.numbers
+        if not numbers:
+            return outcome
+        weights = {**self.parameters, **self.best.weights}
+        self.backbone.load_trainable({name: weight.detach() for name, weight in weights.items()})
+        self.reporter.say(
+            f"Kept is the policy of iteration {numbers['step']:.0f}: held-out reward {numbers['reward']:.3f} "
+            f"at a KL of {numbers['kl']:.1f} nats."
+        )
+        return replace(outcome, evaluation={**outcome.evaluation, **_prefixed("best", numbers)})
 
     def calm(self) -> bool:
         return super().calm() and self.watch.calm
 
     def _restore(self, folder: Path) -> checkpoint.Saved:
-        """As `Loop._restore`; scores of iterations that are undone leave no trace in the scale."""
+        """As `Loop._restore`; iterations that are undone leave no trace in the scale, nor the best policy."""
         saved = super()._restore(folder)
         self.shaping.load_state(saved.state["shaping"])
+        self.best.load(saved.state["best"], saved)
         return saved
 
     def own_tensors(self) -> dict[str, Tensor]:
-        return {f"{OWN}{name}": weight for name, weight in self.best.get("weights", {}).items()}
+        return self.best.tensors()
 
     def own_state(self) -> dict[str, Any]:
-        best = {name: value for name, value in self.best.items() if name != "weights"}
         return {
             "beta": self.beta,
             "shaping": self.shaping.state(),
             "watch": self.watch.state(),
-            "best": best,
+            "best": self.best.numbers,
             "owes_evaluation": self.owes_evaluation,
         }
 
@@ -361,10 +365,15 @@ class PPOLoop(Loop):
         self.beta = saved.state["beta"]
         self.watch.load_state(saved.state["watch"])
         self.owes_evaluation = saved.state["owes_evaluation"]
-        self.best = dict(saved.state["best"])
-        if self.best:
-            own = {name: weight for name, weight in saved.weights.items() if name.startswith(OWN)}
-            self.best["weights"] = {name.removeprefix(OWN): weight for name, weight in own.items()}
+
+
+def asked(step: int, rows: int, count: int, seed: int) -> list[int]:
+    """The rows that iteration `step` asks: the next `count` of one epoch after the other, each in an order of
+    its own, so that no iteration is smaller than another.
+    """
+    places = range(step * count, (step + 1) * count)
+    orders = {epoch: epoch_order(epoch, rows, seed) for epoch in {place // rows for place in places}}
+    return [orders[place // rows][place % rows] for place in places]
 
 
 def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:

@@ -10,8 +10,8 @@ from heedful.objectives.kl import k1, k3
 from heedful.objectives.ppo import explained_variance
 from heedful.training.rollout import Rollout
 
-# Characters of an answer that a person is shown.
-_SHOWN = 80
+# Characters of a prompt's end and of an answer's beginning that a person is shown.
+_ASKED, _SHOWN = 30, 70
 
 
 def described(
@@ -41,6 +41,7 @@ def described(
             "value/explained_variance": explained_variance(rollout.values, returns),
             "value/mean": float(rollout.values.mean()),
             "returns/mean": float(returns.mean()),
+            "returns/std": float(returns.std(correction=0)),
             "advantages/std": float(gains.std(correction=0)),
         }
     return found
@@ -54,6 +55,7 @@ def shown(rollout: Rollout) -> dict[str, Any]:
     return {
         name: {
             "id": rollout.rows[index // samples].id,
+            "prompt": rollout.prompts[index // samples],
             "response": rollout.texts[index],
             "score": float(rollout.scores[index]),
             "tokens": int(rollout.lengths[index]),
@@ -64,14 +66,14 @@ def shown(rollout: Rollout) -> dict[str, Any]:
 
 
 def table(step: int, answers: dict[str, Any]) -> str:
-    """An iteration's answers for a person: score, tokens, and how each begins."""
-    lines = [f"Answers at iteration {step} (score, tokens, text)"]
+    """An iteration's answers for a person: score, tokens, how each prompt ends, and how its answer begins."""
+    lines = [f"Answers at iteration {step} (score, tokens, + where cut, prompt → answer)"]
     for name, one in answers.items():
-        text = " ".join(one["response"].split())
+        prompt, text = (" ".join(one[part].split()) for part in ("prompt", "response"))
+        prompt = prompt if len(prompt) <= _ASKED else f"…{prompt[-_ASKED:]}"
         text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        lines.append(
-            f"  {name:<6} {one['score']:>7.3f} {one['tokens']:>4}{'' if one['ended'] else '+'}  {text}"
-        )
+        tokens = f"{one['tokens']:>4}{' ' if one['ended'] else '+'}"
+        lines.append(f"  {name:<6} {one['score']:>7.3f} {tokens}  {prompt} → {text}")
     return "\n".join(lines)
 
 

@@ -26,24 +26,40 @@ class Shaping:
 
     def __call__(self, scores: Tensor, ended: Tensor) -> tuple[Tensor, dict[str, float]]:
         """What is learned from answers' scores, `[responses]`, given which of them `ended`; and metrics."""
-        objective = self.objective
+        objective, metrics, spread = self.objective, {}, 1.0
         if self.center is None:
             self.center = float(scores.mean()) if objective.center else 0.0
-        shaped, metrics = scores - self.center, {}
         if objective.scale:
-            spread = self._spread(scores)
-            shaped, metrics["reward/scale"] = shaped / spread, spread
+            self._count_in(scores)
+            metrics["reward/scale"] = spread = self._spread()
+        shaped, clipped = self._bounded((scores - self.center) / spread, ended)
+        return shaped, {**metrics, "reward/clipped": clipped, "reward/shaped": float(shaped.mean())}
+
+    def of_held_out(self, scores: Tensor, ended: Tensor) -> float:
+        """Answers' mean score in the reward's own unit, with a missing end and clipping as in training."""
+        center = self.center
+        if center is None:
+            center = float(scores.mean()) if self.objective.center else 0.0
+        spread = self._spread() if self.objective.scale else 1.0
+        shaped, _ = self._bounded((scores - center) / spread, ended)
+        return float(shaped.mean()) * spread + center
+
+    def _bounded(self, shaped: Tensor, ended: Tensor) -> tuple[Tensor, float]:
+        """An answer without an end gets its own score, and none is too far from 0; the share that was."""
+        objective, clipped = self.objective, 0.0
         if objective.missing_end is not None:
             shaped = torch.where(ended, shaped, torch.full_like(shaped, objective.missing_end))
-        metrics["reward/clipped"] = 0.0
         if objective.score_clip is not None:
             most = objective.score_clip
-            metrics["reward/clipped"] = float((shaped.abs() > most).float().mean())
+            clipped = float((shaped.abs() > most).float().mean())
             shaped = shaped.clamp(-most, most)
-        return shaped, {**metrics, "reward/shaped": float(shaped.mean())}
+        return shaped, clipped
 
-    def _spread(self, scores: Tensor) -> float:
-        """The standard deviation of all scores so far, these among them; 1 where none differs."""
+    def _spread(self) -> float:
+        """The standard deviation of all scores so far; 1 where none differs."""
+        return math.sqrt(self._squares / max(self._count, 1)) or 1.0
+
+    def _count_in(self, scores: Tensor) -> None:
         values, count = scores.double(), len(scores)
         mean = float(values.mean())
         squares = float((values - mean).square().sum())
@@ -52,7 +68,6 @@ class Shaping:
         self._squares += squares + apart**2 * self._count * count / total
         self._mean += apart * count / total
         self._count = total
-        return math.sqrt(self._squares / total) or 1.0
 
     def state(self) -> dict[str, Any]:
         return {"center": self.center, "moments": [self._count, self._mean, self._squares]}

@@ -50,7 +50,7 @@ class Watch:
             self._run_away(numbers["kl"])
             or self._collapse(numbers["entropy"], self._entropy)
             or self._longer(self._length)
-            or self._divergence(numbers["value/loss"])
+            or self._divergence(numbers["value/loss"], numbers["returns/std"])
         )
         if found is None:
             self._bad_in_a_row = 0
@@ -115,10 +115,11 @@ class Watch:
             "where longer answers are wanted, set watch.max_length_growth=null.",
         )
 
-    def _divergence(self, loss: float) -> Trouble | None:
+    def _divergence(self, loss: float, spread: float) -> Trouble | None:
+        """A critic far worse than it was, and than one that says the same of everything."""
         if len(self._losses) < _ENOUGH:
             return None
-        usual = max(median(self._losses), 1e-4)
+        usual = max(median(self._losses), spread**2 / 2, 1e-4)
         if loss <= self.settings.max_value_ratio * usual:
             return None
         return Trouble(

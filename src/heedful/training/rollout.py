@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from heedful.models.backbone import Backbone
-from heedful.models.rewards import Reward, checked, cut_by
+from heedful.models.rewards import Reward, checked, cut_by, prompt_text
 from heedful.models.roles import ActorCritic, LanguageModel, Role
 from heedful.models.sampler import Sample, sample
 from heedful.models.scoring import score_tokens
@@ -57,6 +57,11 @@ class Rollout:
     def lengths(self) -> Tensor:
         """`[responses]`, in tokens."""
         return torch.tensor([len(response) for row in self.rows for response in row.responses])
+
+    @cached_property
+    def prompts(self) -> list[str]:
+        """What each row asks, as text."""
+        return [prompt_text(_messages(row)) for row in self.rows]
 
     @cached_property
     def starts(self) -> list[int]:

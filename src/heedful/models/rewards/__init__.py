@@ -8,7 +8,7 @@ from heedful.models.rewards.backbone import BackboneReward
 from heedful.models.rewards.build import build, is_reward, load_reward
 from heedful.models.rewards.classifier import ClassifierReward
 from heedful.models.rewards.combine import LengthTerm, WeightedSum
-from heedful.models.rewards.function import FunctionReward
+from heedful.models.rewards.function import FunctionReward, source_of
 from heedful.models.rewards.http import HttpReward
 from heedful.models.rewards.reward import Reward, checked, cut_by, prompt_text
 
@@ -26,4 +26,5 @@ __all__ = [
     "is_reward",
     "load_reward",
     "prompt_text",
+    "source_of",
 ]

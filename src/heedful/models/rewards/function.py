@@ -40,6 +40,23 @@ class FunctionReward:
         return as_list(self.function([prompt_text(prompt) for prompt in prompts], list(responses)))
 
 
+def source_of(function: str) -> Path | None:
+    """The file that a function's name says it is in; None where there is none, which is for `FunctionReward`
+    to complain of.
+    """
+    place = function.rpartition(":")[0]
+    path = Path(place).expanduser()
+    if path.suffix != ".py":
+        try:
+            spec = importlib.util.find_spec(place)
+        except Exception:  # it imports the packages around the module, and they raise what they will
+            return None
+        if spec is None or spec.origin is None:
+            return None
+        path = Path(spec.origin)
+    return path if path.is_file() else None
+
+
 def _find(name: str) -> Callable[..., Any]:
     where = f"reward {name}"
     place, _, function = name.rpartition(":")
