@@ -33,7 +33,6 @@ TRAIN = [DATA / f"alpaca-eval-{name}.json.gz" for name in ("gemma-7b-it", "vicun
 TEST = DATA / "alpaca-eval-FuseChat-Llama-3.2-3B-Instruct.json.gz"
 HH = DATA / "hh-harmless-test-600.jsonl.gz"
 AUTHORS = ("generator_chosen", "generator_rejected")
-UNCUT = 1_000_000  # tokens: longer than any conversation here
 
 Mask = NDArray[np.bool_]
 ItemT = TypeVar("ItemT")
@@ -136,11 +135,7 @@ def _of_part(part: Mask, right: Mask, prompts: Sequence[Any]) -> Accuracy | None
 
 
 class Judge:
-    """Scores pairs by a trained reward model and says how good it is at them.
-
-    Texts are cut for the model as in training. Lengths, for the rulers, are those of the whole texts: two
-    answers that are cut at one place are not of one length.
-    """
+    """Scores pairs by a trained reward model, cut for it as in training, and says how good it is at them."""
 
     def __init__(self, backbone: Any, max_length: int) -> None:
         from heedful.render.chat import Renderer
@@ -148,7 +143,7 @@ class Judge:
 
         self.role = backbone.role("reward")
         self.renderer = Renderer(backbone.tokenizer)
-        self.limits, self.uncut = Limits(max_length), Limits(UNCUT)
+        self.limits = Limits(max_length)
 
     def __call__(self, records: Sequence[Preference], author: str | None, tell: str) -> dict[str, Any]:
         """The findings of one set of pairs, ready for JSON; `author` where a reference wrote one side."""
@@ -158,17 +153,16 @@ class Judge:
         rows = render(records, self.renderer, self.limits)
         scores = score(self.role, rows, on_done=lambda done: say(f"{tell}: {done} of {len(rows)} scored"))
         kept = [row.record for row in rows if isinstance(row.record, Preference)]
-        whole = render(kept, self.renderer, self.uncut)
-        pairs, _ = scored_pairs(whole, scores.tolist())
+        pairs, _ = scored_pairs(rows, scores.tolist())
         right = np.array([pair.chosen.score > pair.rejected.score for pair in pairs])
-        fits = np.array([row.responses == full.responses for row, full in zip(rows, whole, strict=True)])
+        whole = np.array([not row.uncut for row in rows])
         prompts = [record.prompt for record in kept]
         return {
             "counts": asdict(rows.counts),
             "prompts_cut": rows.prompts_cut,
             "responses_cut": rows.responses_cut,
             "quality": _plain(pairs),
-            "responses_whole": _json(_of_part(fits, right, prompts)),
+            "responses_whole": _json(_of_part(whole, right, prompts)),
             "authorship": None if author is None else _json(authorship(kept, right, author)),
         }
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import reward_table
 from benchmarks.measure import PEER_VARIANTS, Figures
+from heedful.evaluation.intervals import wilson
 
 BEGIN = "<!-- benchmark:begin -->"
 END = "<!-- benchmark:end -->"
@@ -57,8 +58,9 @@ def ratios(report: Mapping[str, Any]) -> Iterator[str]:
             f"{KIND_NAMES[kind]} against TRL {VARIANT_NAMES[variant]}: {faster:.2f}x the speed, "
             f"{memory:.2f}x the peak memory"
         )
-        if ours.held_out_accuracy is not None:
-            line += f", held-out accuracy {ours.held_out_accuracy:.2f} against {peer.held_out_accuracy:.2f}"
+        if ours.held_out_accuracy is not None and peer.held_out_accuracy is not None:
+            right = (_right(report, share) for share in (ours.held_out_accuracy, peer.held_out_accuracy))
+            line += f", {' against '.join(right)}"
         yield line
 
 
@@ -100,7 +102,7 @@ def _comparison(report: Mapping[str, Any], work: str, kinds: Sequence[str]) -> s
             continue
         lines.append(
             f"| {KIND_NAMES[kind]}, TRL {VARIANT_NAMES[variant]} "
-            f"| {_speed(kind, peer)} | {_speed(kind, ours)} "
+            f"| {_job(report, kind, peer)} | {_job(report, kind, ours)} "
             f"| **{ours.pairs_per_second / peer.pairs_per_second:.1f}×** "
             f"| {peer.peak_bytes / GIGABYTE:.1f} GB | {ours.peak_bytes / GIGABYTE:.1f} GB "
             f"| **{ours.peak_bytes / peer.peak_bytes:.2f}×** |"
@@ -108,12 +110,27 @@ def _comparison(report: Mapping[str, Any], work: str, kinds: Sequence[str]) -> s
     return "\n".join(lines)
 
 
+def _job(report: Mapping[str, Any], kind: str, figures: Figures) -> str:
+    """Speed, and of a reward model what it has right."""
+    speed, share = _speed(kind, figures), figures.held_out_accuracy
+    return speed if share is None else f"{speed}, {_right(report, share)}"
+
+
 def _speed(kind: str, figures: Figures) -> str:
-    """Speed, and of a reward model the share of held-out pairs that it has right."""
-    speed = f"{figures.pairs_per_second:.3f} {UNITS[kind]}"
-    if figures.held_out_accuracy is None:
-        return speed
-    return f"{speed}, {figures.held_out_accuracy:.0%} right"
+    return f"{figures.pairs_per_second:.3f} {UNITS[kind]}"
+
+
+def _right(report: Mapping[str, Any], share: float) -> str:
+    """How many held-out pairs a reward model has right, with the 95% interval of their share.
+
+    Repeats are judged by the same pairs, so they make the mean count no surer. Without the number of pairs
+    there is the share alone.
+    """
+    pairs = report["settings"].get("held_out")
+    if pairs is None:
+        return f"{share:.0%} right"
+    low, high = (100 * bound for bound in wilson(share * pairs, pairs))
+    return f"{round(share * pairs, 1):g} of {pairs} right ({low:.0f} to {high:.0f}%)"
 
 
 def render_memory(report: Mapping[str, Any]) -> str:

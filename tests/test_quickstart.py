@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 import heedful
 from heedful import data, quickstart
 from heedful.errors import DataError, RunError
+from heedful.evaluation.behaviour import Answer
 from heedful.models.backbone import Backbone
-from heedful.models.rewards import load_reward
-from heedful.pipeline import IMPLICIT, PER_TOKEN, evaluate
+from heedful.models.rewards import FunctionReward, load_reward
+from heedful.pipeline import IMPLICIT, PER_TOKEN, Examined, evaluate, score_answers
 from heedful.records import Message
 from heedful.report import ReportData
 from heedful.training.run_folder import RunFolder
@@ -94,9 +96,35 @@ def test_quickstart_takes_both_roads_from_sft_over_weights_that_are_loaded_once(
 
 def test_the_scores_are_those_of_the_reward_model_that_ppo_learned_from(ran: Quickstart) -> None:
     reward = load_reward(str(ran.output / "reward"))
-    shown = {item.prompt: item.answers["PPO"] for item in ran.found.side_by_side}
-    scores = reward([(Message("user", prompt),) for prompt in shown], list(shown.values()))
-    assert scores == pytest.approx(ran.found.scores["PPO"].scores[:12].tolist(), abs=1e-4)
+    for model in MODELS:
+        shown = {item.prompt: item.answers[model] for item in ran.found.side_by_side}
+        scores = reward([(Message("user", prompt),) for prompt in shown], list(shown.values()))
+        ended = [item.ended[model] for item in ran.found.side_by_side]
+        expected = [score if whole else math.nan for score, whole in zip(scores, ended, strict=True)]
+        found = ran.found.scores[model].scores[:12].tolist()
+        assert found == pytest.approx(expected, abs=1e-4, nan_ok=True)
+
+
+def test_answers_that_were_cut_are_not_scored() -> None:
+    def answer(text: str, ended: bool) -> Answer:
+        return Answer((Message("user", "Which?"),), text, ended, 3)
+
+    def by_length(prompts: list[str], responses: list[str]) -> list[float]:
+        assert "cut" not in responses
+        return [float(len(response)) for response in responses]
+
+    answers = {
+        "base": [answer("cut", False), answer("one", True), answer("cut", False)],
+        "SFT": [answer("two", True), answer("three", True), answer("four", True)],
+        "DPO": [answer("cut", False)] * 3,
+    }
+    stages = {name: Examined(None, (), (), own, {}) for name, own in answers.items()}
+    found = score_answers(FunctionReward(by_length), stages, Reporter(quiet=True))
+    assert {name: str(scores.scores.tolist()) for name, scores in found.items()} == {
+        "base": "[nan, 3.0, nan]",
+        "SFT": "[3.0, 5.0, 4.0]",
+        "DPO": "[nan, nan, nan]",
+    }
 
 
 @pytest.mark.parametrize("road", ["dpo", "ppo"])
@@ -131,6 +159,18 @@ def test_evaluate_on_demonstrations_shows_behaviour_and_no_accuracy(tmp_path: Pa
     found = evaluate(one, baseline=other, data=demonstrations, max_new_tokens=4, quiet=True).data
     assert found.accuracy == []
     assert [behaviour.n for behaviour in found.behaviour.values()] == [3, 3]
+
+
+def test_the_rulers_of_length_know_responses_as_they_were_before_they_were_cut() -> None:
+    answer = "it is what it is " * 20
+    sides = (heedful.Message("assistant", f"{name} {answer * n}") for name, n in (("short", 1), ("long", 2)))
+    pair = heedful.Preference((heedful.Message("user", "What is it?"),), *((side,) for side in sides))
+    one, other = tiny.backbone("llama"), tiny.backbone("llama", seed=1)
+    found = evaluate(one, baseline=other, data=[pair], max_length=64, max_new_tokens=1, quiet=True).data
+    assert {row.label: row.value for row in found.accuracy if row.stage == "ruler"} == {
+        "Shorter wins": 1.0,
+        "Longer wins": 0.0,
+    }
 
 
 def test_evaluate_without_usable_records_says_so() -> None:

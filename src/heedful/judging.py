@@ -35,7 +35,7 @@ from heedful.training.tracking import Reporter, Task, read_metrics
 _NOTES = (
     "These numbers are of responses like these. Of answers that a policy has learned to please the model "
     "with, it can be right far less often.",
-    "Lengths are counted in tokens, the end of turn included.",
+    "Lengths are those of whole responses, before any was cut to fit, in tokens, the end of turn included.",
 )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from heedful import formats, judging, machine
 from heedful.errors import DataError, ModelError
 from heedful.evaluation import ask
@@ -64,12 +66,14 @@ class Examined:
     Attributes:
         scores: of the pairs that could be rendered for this model; none without any.
         pairs: which those are.
+        lengths: of their whole chosen and rejected responses, in tokens.
         answers: to the rows' prompts.
         left_out: pairs that could not be rendered, by reason.
     """
 
     scores: PairScores | None
     pairs: tuple[str, ...]
+    lengths: tuple[tuple[int, ...], ...]
     answers: list[Answer]
     left_out: dict[str, int]
 
@@ -161,13 +165,19 @@ def examine(
         answers = ask.answers(
             backbone, renderer, asked, role=role, max_new_tokens=max_new_tokens, on_done=task.update
         )
-    return Examined(scores, tuple(row.id for row in rows), answers, rows.counts.quarantined)
+    return Examined(
+        scores,
+        pairs=tuple(row.id for row in rows),
+        lengths=tuple(row.lengths for row in rows),
+        answers=answers,
+        left_out=rows.counts.quarantined,
+    )
 
 
 def score_answers(
     reward: Reward, stages: Mapping[str, Examined], reporter: Reporter
 ) -> dict[str, AnswerScores]:
-    """Have a reward score the answers of every model.
+    """Have a reward score the answers of every model, those that ended by themselves.
 
     Raises:
         RewardError: it failed, or gave something else than one finite number per answer.
@@ -175,9 +185,12 @@ def score_answers(
     found: dict[str, AnswerScores] = {}
     with reporter.task("Scoring the answers", len(stages)) as task:
         for name, examined in stages.items():
-            prompts = [answer.prompt for answer in examined.answers]
-            texts = [answer.text for answer in examined.answers]
-            found[name] = AnswerScores(checked(reward, prompts, texts).double().numpy())
+            whole = [answer for answer in examined.answers if answer.ended]
+            prompts, texts = [answer.prompt for answer in whole], [answer.text for answer in whole]
+            given = iter(checked(reward, prompts, texts).tolist())
+            found[name] = AnswerScores(
+                np.array([next(given) if answer.ended else np.nan for answer in examined.answers])
+            )
             task.update(len(found))
     return found
 
@@ -263,8 +276,9 @@ def _accuracies(stages: dict[str, Examined]) -> list[AccuracyRow]:
     for name in later:
         if stages[name].pairs == stages[first].pairs:
             rows.append(row(IMPLICIT, name, accuracy.implicit_reward(scored[name], scored[first])))
-    rows.append(row("Shorter wins", "ruler", accuracy.shorter_wins(scored[first])))
-    rows.append(row("Longer wins", "ruler", accuracy.longer_wins(scored[first])))
+    chosen, rejected = zip(*stages[first].lengths, strict=True)
+    rows.append(row("Shorter wins", "ruler", accuracy.shorter_wins(chosen, rejected)))
+    rows.append(row("Longer wins", "ruler", accuracy.longer_wins(chosen, rejected)))
     return rows
 
 

@@ -103,7 +103,8 @@ def reward(
     ones: numbers in the outcome's `evaluation`, and a `report.html` in the run folder.
 
     Args:
-        settings: as in `sft`, and the keys of `objective`: `margins`, `label_smoothing`, `centering`.
+        settings: as in `sft`, and the keys of `objective`: `margins`, `label_smoothing`, `centering` and
+            `aspect`.
 
     The other arguments, and what is raised, are those of `sft`.
     """

@@ -76,12 +76,21 @@ def test_a_newer_report_of_another_kind_leaves_the_older_one_standing() -> None:
 
 
 def test_a_reward_models_speed_stands_with_what_it_has_right() -> None:
-    found = report(**{"trl reward-best": numbers(0.5, 4, 0.5625), "heedful reward": numbers(1.5, 1, 0.59375)})
+    found = report(**{"trl reward-best": numbers(0.5, 4, 0.5625), "heedful reward": numbers(1.5, 1, 15 / 32)})
+    found["settings"]["held_out"] = 32
+    peer, ours = "18 of 32 right (39 to 72%)", "15 of 32 right (31 to 64%)"
     assert table.render([found]).splitlines()[-1] == (
-        "| Reward model, TRL at its best | 0.500 pairs/s, 56% right | 1.500 pairs/s, 59% right "
+        f"| Reward model, TRL at its best | 0.500 pairs/s, {peer} | 1.500 pairs/s, {ours} "
         "| **3.0×** | 4.0 GB | 1.0 GB | **0.25×** |"
     )
-    assert next(iter(table.ratios(found))).endswith("held-out accuracy 0.59 against 0.56")
+    assert next(iter(table.ratios(found))).endswith(f"{ours} against {peer}")
+
+
+def test_an_accuracy_of_unknown_pairs_has_no_interval_and_repeats_have_a_mean_count() -> None:
+    found = report(**{"trl reward-best": numbers(0.5, 4, 0.5625), "heedful reward": numbers(1.5, 1, 31 / 64)})
+    assert "0.500 pairs/s, 56% right | 1.500 pairs/s, 48% right |" in table.render([found])
+    found["settings"]["held_out"] = 32
+    assert "1.500 pairs/s, 15.5 of 32 right (32 to 65%) |" in table.render([found])
 
 
 def test_ppo_has_a_table_of_its_own() -> None:

@@ -140,6 +140,44 @@ def test_the_error_agrees_with_plain_loops() -> None:
     assert calibration(z, labels).ece == pytest.approx(_ece(z, labels == 1))
 
 
+def test_soft_labels_bring_none_of_the_noise_of_drawing_a_winner() -> None:
+    """Every label is 5 points below its prediction: so small an error is nothing only among hard labels."""
+    z, _ = simulated(200)
+    sure = sigmoid(np.abs(z))
+    found = calibration(np.abs(z), sure - 0.05)
+    assert found.ece == pytest.approx(0.05)
+    # In each of four bins 50 steps of 0.05 forwards or back; about 0.05 √(2/(50π)) on average.
+    assert 0.05 * math.sqrt(2 / (50 * math.pi)) < found.ece_by_chance < 0.05 / 3
+    hard = (np.random.default_rng(0).random(200) < sure).astype(float)
+    assert calibration(np.abs(z), hard).ece_by_chance > 0.05
+    assert calibration(np.abs(z), sure).ece_by_chance == 0.0
+
+
+def test_the_chance_of_soft_labels_is_the_one_a_simulation_finds() -> None:
+    """Labels spread around what is predicted; 95 of 100 such sets of pairs show no more error than that."""
+    z, _ = simulated(200)
+    sure = sigmoid(np.abs(z))
+    draws = np.random.default_rng(0).beta(3 * sure, 3 * (1 - sure), size=(600, 200))
+    members = _members(np.abs(z), 4)
+    errors = sum(np.abs((draws - sure)[:, inside].sum(axis=1)) for inside in members) / 200
+    chance = [calibration(np.abs(z), labels).ece_by_chance for labels in draws[:6]]
+    assert np.mean(chance) == pytest.approx(np.quantile(errors, 0.95), rel=0.1)
+
+
+def test_few_soft_labels_show_nothing() -> None:
+    """Two gaps on one side: half of all draws have that too."""
+    found = calibration([LOG_3, LOG_3], [0.6, 0.6])
+    assert found.ece == pytest.approx(found.ece_by_chance) == pytest.approx(0.15)
+
+
+def test_soft_labels_of_one_prompt_are_met_together() -> None:
+    z, _ = simulated(200)
+    labels = sigmoid(z / 3)
+    alone = calibration(z, labels)
+    grouped = calibration(z, labels, groups=[i // 8 for i in range(200)])
+    assert grouped.ece_by_chance > 1.5 * alone.ece_by_chance
+
+
 def test_pairs_of_one_prompt_leave_more_to_chance() -> None:
     z, labels = simulated(400)
     alone = calibration(z, labels)

@@ -41,10 +41,10 @@ def test_per_token_is_not_fooled_by_length() -> None:
 
 
 def test_length_rulers_count_ties_against_both() -> None:
-    scores = PairScores(np.zeros(5), np.zeros(5), [1, 2, 3, 4, 5], [2, 3, 3, 1, 1])
-    assert shorter_wins(scores).value == pytest.approx(0.4)
-    assert longer_wins(scores).value == pytest.approx(0.4)
-    assert shorter_wins(scores).n == longer_wins(scores).n == 5
+    lengths = [1, 2, 3, 4, 5], [2, 3, 3, 1, 1]
+    assert shorter_wins(*lengths).value == pytest.approx(0.4)
+    assert longer_wins(*lengths).value == pytest.approx(0.4)
+    assert shorter_wins(*lengths).n == longer_wins(*lengths).n == 5
 
 
 def test_lists_of_whole_numbers_become_float_arrays() -> None:

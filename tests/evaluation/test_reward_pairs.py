@@ -9,7 +9,10 @@ import pytest
 from heedful.errors import DataError
 from heedful.evaluation.reward_pairs import ScoredPair, quality, scored_pairs
 from heedful.records import Demonstration, Preference, Ranking, Rating, assistant, user
-from heedful.render.rows import Row
+from heedful.render.chat import Renderer
+from heedful.render.rows import Row, render
+from heedful.render.truncate import Limits
+from tests import tiny
 
 QUESTION = (user("what is it?"),)
 
@@ -36,6 +39,22 @@ def test_a_preference_is_a_pair_with_all_that_its_source_says() -> None:
     assert (pair.chosen.score, pair.chosen.tokens) == (0.25, 3)
     assert (pair.rejected.score, pair.rejected.tokens) == (-1.0, 5)
     assert alone == []
+
+
+def test_two_responses_cut_at_one_place_keep_their_lengths() -> None:
+    answer = "the cat sat on the mat " * 9
+    records = [
+        Preference(QUESTION, (assistant(f"longer: {answer * 2}"),), (assistant(answer),)),
+        Ranking(QUESTION, ((assistant(f"a {answer}"),), (assistant(f"b {answer * 3}"),)), (2, 1)),
+        rating(f"c {answer * 2}", 4.0),
+        rating(f"d {answer}", 1.0),
+    ]
+    rows = render(records, Renderer(tiny.tokenizer()), Limits(60))
+    assert {len(response) for row in rows for response in row.responses} == {60 - len(rows[0].prompt)}
+    pairs, _ = scored_pairs(rows, [[1.0, 0.0], [1.0, 0.0], [1.0], [0.0]])
+    found = quality(pairs)
+    assert (found.longer_wins.value, found.shorter_wins.value) == (1.0, 0.0)
+    assert list(found.by_length) == ["much longer"]
 
 
 def test_a_ranking_is_every_pair_of_unequal_ranks() -> None:

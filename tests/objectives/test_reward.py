@@ -43,14 +43,43 @@ def test_everything_at_once_by_hand() -> None:
         weights=torch.tensor([2.0]),
     )
     p = 0.9 * 0.8 + 0.1 * 0.2
-    expected = -p * math.log(sigmoid(0.75)) - (1 - p) * math.log(sigmoid(-0.75)) + 0.01 * 4.0
+    expected = -p * math.log(sigmoid(0.75)) - (1 - p) * math.log(sigmoid(-1.25)) + 0.01 * 4.0
     assert losses.item() == pytest.approx(2 * expected, abs=1e-6)
 
 
 def test_a_soft_label_is_the_mean_of_both_hard_ones() -> None:
-    a, b, soft = random(9), random(9, seed=1), random(9, seed=2).sigmoid()
-    found, _ = bradley_terry(a, b, probabilities=soft)
-    assert_close(found, soft * bradley_terry(a, b)[0] + (1 - soft) * bradley_terry(b, a)[0])
+    a, b, soft, margins = random(9), random(9, seed=1), random(9, seed=2).sigmoid(), random(9, seed=3).abs()
+    found, _ = bradley_terry(a, b, margins=margins, probabilities=soft)
+    one, other = (bradley_terry(*sides, margins=margins)[0] for sides in ((a, b), (b, a)))
+    assert_close(found, soft * one + (1 - soft) * other)
+
+
+@pytest.mark.parametrize(
+    ("probability", "margin", "best"),
+    [
+        (0.5, 0.0, 0.0),
+        (0.5, 2.0, 0.0),
+        (0.8, 0.0, math.log(4)),  # the odds are 4 to 1
+        # p σ(m − d) = (1 − p) σ(m + d); with x = e^−d: 4 (1 + x/2) = 1 + 1/(2x), so 4x² + 6x = 1.
+        (0.8, math.log(2), math.log(4 / (math.sqrt(13) - 3))),
+        (0.2, math.log(2), -math.log(4 / (math.sqrt(13) - 3))),
+    ],
+)
+def test_a_soft_pairs_best_difference_is_between_what_its_sides_ask_for(
+    probability: float, margin: float, best: float
+) -> None:
+    apart = torch.tensor([best], dtype=torch.float64, requires_grad=True)
+    zero, given = torch.zeros(1, dtype=torch.float64), torch.tensor([margin], dtype=torch.float64)
+    loss, _ = bradley_terry(apart, zero, margins=given, probabilities=torch.tensor([probability]).double())
+    loss.sum().backward()
+    assert apart.grad is not None
+    assert apart.grad.item() == pytest.approx(0.0, abs=1e-7)
+
+
+def test_a_certain_label_leaves_the_plain_loss_with_a_margin() -> None:
+    a, b, margins = random(9), random(9, seed=1), random(9, seed=2)
+    found, _ = bradley_terry(a, b, margins=margins)
+    assert found.tolist() == (-torch.nn.functional.logsigmoid(a - b - margins)).tolist()
 
 
 def test_accuracy_counts_ties_of_scores_as_wrong_and_leaves_out_undecided_labels() -> None:

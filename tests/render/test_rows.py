@@ -150,6 +150,15 @@ def test_cuts_are_counted_and_said() -> None:
         assert all(len(row.prompt) + len(response) <= 40 for response in row.responses)
 
 
+def test_a_row_knows_how_long_its_responses_were_before_they_were_cut() -> None:
+    records = [pair("1", "x", "y" * 4, "z" * 6), pair("2", "x", "y" * 40, "z" * 6), pair("3", "x" * 90)]
+    rows = render(records, Renderer(tiny.tokenizer(), "raw"), Limits(20))
+    whole = render(records, Renderer(tiny.tokenizer(), "raw"), Limits(1000))
+    assert [row.uncut for row in rows] == [(), whole[1].lengths, ()]
+    assert [row.lengths for row in rows] == [row.lengths for row in whole]
+    assert rows[1].responses[0] != whole[1].responses[0]
+
+
 def test_a_rewritten_prompt_counts_once_for_its_row() -> None:
     renderer = Renderer(tiny.tokenizer(chat_template=REASONING))
     for _ in range(2):

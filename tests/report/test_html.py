@@ -104,16 +104,24 @@ def test_a_difference_inside_the_interval_is_called_no_clear_difference(data: Re
 
 def test_four_models_on_two_roads_stand_side_by_side(data: ReportData) -> None:
     stages = ["base", "SFT", "DPO", "PPO"]
-    scores = {stage: AnswerScores(np.array([at, at + 1.0])) for at, stage in enumerate(stages)}
+    scores = {stage: AnswerScores(np.full(5, at + 0.5)) for at, stage in enumerate(stages)}
     item = SideBySide("p", dict.fromkeys(stages, "x"), {})
     html = render(replace(data, stages=stages, origins={"PPO": "SFT"}, scores=scores, side_by_side=[item]))
     assert Page(html).unclosed == []
     assert '<div class="answers of4">' in html
     assert html.count('<li class="fork">') == 1
     text = words(html)
-    assert "0.50 \u2192 2.50 DPO: 95% 2.00 to 3.00, n = 2 answers clear rise from base +2.00" in text
-    assert "0.50 \u2192 3.50 PPO: 95% 3.00 to 4.00, n = 2 answers clear rise from base +3.00" in text
-    assert "PPO 3.50 95% 3.00 to 4.00, n = 2 answers clear rise from SFT +2.00" in text
+    assert "0.50 \u2192 2.50 DPO: 95% 2.50 to 2.50, n = 5 whole answers clear rise from base +2.00" in text
+    assert "0.50 \u2192 3.50 PPO: 95% 3.50 to 3.50, n = 5 whole answers clear rise from base +3.00" in text
+    assert "PPO 3.50 95% 3.50 to 3.50, n = 5 whole answers clear rise from SFT +2.00" in text
+
+
+def test_a_mean_of_too_few_whole_answers_is_a_dash_and_is_not_drawn(data: ReportData) -> None:
+    scores = {"base": AnswerScores(np.array([1.0, *[np.nan] * 5])), "DPO": AnswerScores(np.arange(6.0))}
+    html = render(replace(data, scores=scores))
+    assert "base \u2013 95% unknown, n = 1 whole answer DPO 2.50" in words(html)
+    assert "too few to tell from base \u2013, on 1 prompt" in words(html)
+    assert "nan" not in "".join(value for name, value in Page(html).attributes if name == "style")
 
 
 def test_the_page_is_well_formed(data: ReportData) -> None:

@@ -123,16 +123,44 @@ def test_where_the_road_forks_each_branch_is_compared_with_where_it_left_and_wit
 
 
 def test_scores_are_compared_prompt_by_prompt(data: ReportData) -> None:
-    low, high = AnswerScores(np.array([-4.0, -2.0, 0.0])), AnswerScores(np.array([-3.75, -1.75, 0.25]))
+    scores = np.array([-4.0, -3.0, -2.0, -1.0, 0.0])
+    low, high = AnswerScores(scores), AnswerScores(scores + 0.25)
     (group,) = score_groups(replace(data, scores={"base": low, "DPO": high}))
     base, trained = group.rows
-    assert base.number.caption == "95% \u22124.00 to 0.00, n = 3 answers"
+    assert (base.number.text, base.number.n_text) == ("\u22122.00", "5 whole answers")
     assert trained.verdict is not None
-    assert trained.verdict.text == "clear rise from base: +0.25 (+0.25 to +0.25)"
+    assert trained.verdict.text == "clear rise from base: +0.25 (+0.25 to +0.25), on 5 prompts"
     left, right = group.axis
-    assert left < -4.0
-    assert right > 0.25
+    assert left < base.number.low
+    assert right > 0
     assert score_groups(data) == []
+
+
+def test_a_change_of_scores_is_judged_where_both_models_answers_ended(data: ReportData) -> None:
+    cut = np.nan
+    base = AnswerScores(np.array([0.0, 1.0, 2.0, 3.0, 4.0, cut, cut, cut]))
+    trained = AnswerScores(np.array([-0.5, 0.5, 1.5, 2.5, 3.5, 90.0, 90.0, 90.0]))
+    (group,) = score_groups(replace(data, scores={"base": base, "DPO": trained}))
+    assert [row.number.n for row in group.rows] == [5, 8]
+    assert group.rows[1].number.value > group.rows[0].number.value + 30
+    (end,) = group.ends
+    assert end.verdict is not None
+    assert end.verdict.text == "clear fall from base: \u22120.50 (\u22120.50 to \u22120.50), on 5 prompts"
+
+
+def test_too_few_whole_answers_show_a_dash(data: ReportData) -> None:
+    cut = np.nan
+    base = AnswerScores(np.array([0.0, 1.0, 2.0, 3.0, cut, cut, cut]))
+    trained = AnswerScores(np.array([cut, cut, cut, 3.0, 4.0, 5.0, 6.0]) + 1)
+    (group,) = score_groups(replace(data, scores={"base": base, "DPO": trained}))
+    assert [row.number.text for row in group.rows] == ["\u2013", "\u2013"]
+    assert group.rows[0].number.caption == "95% unknown, n = 4 whole answers"
+    (end,) = group.ends
+    assert end.verdict is not None
+    assert end.verdict.text == "too few to tell from base: \u2013, on 1 prompt"
+    assert end.verdict.tone == "unclear"
+    assert group.axis == (0.0, 1.0)
+    assert "fewer than 5" in group.explanation
 
 
 def test_rulers_come_last_in_one_group_and_are_not_judged(data: ReportData) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from heedful.errors import DataError
 from heedful.models.backbone import Backbone
 from heedful.models.scoring import score
 from heedful.objectives.reward import bradley_terry, plackett_luce, regression
-from heedful.recipe import RewardObjective
+from heedful.recipe import RewardObjective, RewardRecipe, RewardTraining
 from heedful.records import Preference, Ranking, Rating, assistant, user
 from heedful.render.chat import Renderer
 from heedful.render.packing import pack
 from heedful.render.rows import Rows, render
 from heedful.render.truncate import Limits
-from heedful.training.reward import RewardStage
+from heedful.training.reward import RewardStage, center, prepare
 from tests import tiny
 from tests.training import small
 
@@ -122,6 +123,40 @@ def test_a_reward_model_learns_what_people_prefer(tmp_path: Path) -> None:
     assert float(backbone.heads["reward"].offset) == pytest.approx(mean)
 
 
+@pytest.mark.parametrize(
+    ("record", "better"),
+    [
+        (PAIR, "yes"),
+        (replace(PAIR, probability=None), "yes"),
+        (replace(PAIR, probability=0.2), "no no"),
+        (RANKING, "dog ran"),
+        (RATINGS[0], "the house"),
+    ],
+)
+def test_zero_is_the_score_of_what_people_prefer(record: Any, better: str) -> None:
+    backbone = scorer()
+    alone = rendered([Rating(QUESTION, (assistant(better),), 0.0)])
+    expected = float(score(backbone.role("reward"), list(alone)))
+    center(backbone, rendered([record]), RewardTraining())
+    assert float(backbone.heads["reward"].offset) == pytest.approx(expected, abs=1e-5)
+
+
+def test_zero_is_taken_over_all_of_a_file_and_not_over_its_beginning() -> None:
+    backbone = scorer()
+    first, second = rendered(RATINGS)
+    one, other = score(backbone.role("reward"), [first, second]).flatten().tolist()
+    rows, offset = Rows([first] * 300 + [second] * 300), backbone.heads["reward"].offset
+
+    def behind(seed: int) -> float:
+        """How many of the drawn rows were of the second half."""
+        center(backbone, rows, RewardTraining(seed=seed))
+        return 256 * (float(offset) - one) / (other - one)
+
+    assert behind(0) == pytest.approx(round(behind(0)), abs=0.05)
+    assert behind(0) == pytest.approx(128, abs=32)
+    assert behind(0) != behind(1)
+
+
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "gpt2"])
 @pytest.mark.parametrize("merged", [True, False])
 def test_it_leaves_as_a_sequence_classifier(architecture: str, merged: bool, tmp_path: Path) -> None:
@@ -151,6 +186,45 @@ def test_it_leaves_as_a_sequence_classifier(architecture: str, merged: bool, tmp
     with torch.no_grad():
         found = [float(model(input_ids=torch.tensor([ids])).logits[0, 0]) for ids in texts]
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+def rated(aspect: str, count: int, prompt: str = "what") -> list[Rating]:
+    """Ratings of one aspect, each of a prompt of its own."""
+    return [
+        Rating((user(f"{prompt} {n}"),), (assistant("the cat"),), float(n), aspect, id=f"{aspect}-{n}")
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_ratings_of_several_aspects_are_refused(held_out: bool, tmp_path: Path) -> None:
+    kind, honest = rated("kindness", 3), rated("honesty", 2)
+    given = small.Given([*kind, *small.pairs(2)], honest) if held_out else small.Given([*kind, *honest])
+    told = r"of 2 aspects \(kindness 3, honesty 2\).*Pick one with objective\.aspect=kindness"
+    with pytest.raises(DataError, match=told):
+        small.train("reward", tmp_path / "run", given=replace(given, backbone=tiny.backbone()))
+
+
+def test_the_aspect_that_is_picked_is_learned_and_the_others_are_counted(tmp_path: Path) -> None:
+    kind, honest = rated("kindness", 4), rated("honesty", 3)
+    given = small.Given([*kind, *honest, *small.pairs(2)], [*kind[:1], *honest[:2]], tiny.backbone())
+    recipe = small.recipe("reward", tmp_path / "run", aspect="honesty")
+    assert isinstance(recipe, RewardRecipe)
+    found = prepare(recipe, given, reporter=small.QUIET)
+    assert {row.record.aspect for row in found.train if isinstance(row.record, Rating)} == {"honesty"}
+    assert (len(found.train), len(found.held_out)) == (5, 2)
+    assert found.counts()["read"] == {
+        "records to learn from": {"read": 9, "kept": 5, "quarantined": {"other_aspect": 4}},
+        "records to judge by": {"read": 3, "kept": 2, "quarantined": {"other_aspect": 1}},
+    }
+    assert [row.where for row in found.left_out()] == [record.id for record in (*kind, kind[0])]
+
+
+def test_an_aspect_that_no_rating_has_is_refused(tmp_path: Path) -> None:
+    for records, told in ((rated("kindness", 3), "kindness 3"), (small.pairs(3), "no ratings")):
+        given = small.Given(records, None, tiny.backbone())
+        with pytest.raises(DataError, match=rf"no rating is of the aspect honesty \(found: {told}\)"):
+            small.train("reward", tmp_path / "run", given=given, aspect="honesty")
 
 
 def test_demonstrations_are_refused(tmp_path: Path) -> None:

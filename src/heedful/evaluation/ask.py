@@ -17,7 +17,7 @@ from heedful.render.rows import Row
 
 
 def pair_scores(logps: Tensor, rows: Sequence[Row]) -> PairScores:
-    """The log-probs of rendered pairs (`[pairs, 2]`, nats) with their lengths, for the accuracies."""
+    """The log-probs of rendered pairs (`[pairs, 2]`, nats) and how many tokens they are of."""
     numbers = logps.double().numpy()
     lengths = np.array([[len(response) for response in row.responses] for row in rows])
     return PairScores(numbers[:, 0], numbers[:, 1], lengths[:, 0], lengths[:, 1])

@@ -59,9 +59,11 @@ class Calibration:
         n: pairs.
         ece: expected calibration error (Guo et al. 2017, eq. 3): mean gap between what was predicted and what
             was seen, over `bins`, 0 to 1.
-        ece_by_chance: what it stays below in 95 of 100 draws where people decide just as predicted
-            (consistency resampling, Bröcker & Smith 2007). Few pairs show some error in any model; only what
-            lies above this is the model's.
+        ece_by_chance: what it stays below in 95 of 100 draws where people decide just as predicted. Few pairs
+            show some error in any model; only what lies above this is the model's. Outcomes of 0 and 1 are
+            drawn from the predictions (consistency resampling, Bröcker & Smith 2007). A soft label is no
+            draw, and what varies is which pairs were met: the gap between it and its prediction is as likely
+            to be found turned the other way (wild bootstrap, Liu 1988).
         brier: mean (σ(z) - label)²; always saying 0.5 scores 0.25 where labels are 0 or 1.
         log_loss: mean -log of the probability given to what people preferred, nats; 0.5 scores log 2.
         bins: of about equally many pairs, the least sure first.
@@ -137,7 +139,7 @@ def calibration(
     return Calibration(
         n=len(z),
         ece=sum(bin.n * abs(bin.predicted - bin.observed) for bin in bins) / len(z),
-        ece_by_chance=_by_chance(sure, members, codes, seed),
+        ece_by_chance=_by_chance(sure, outcomes, members, codes, seed),
         brier=float(brier.mean()),
         brier_interval=bootstrap(brier, groups=labelled, seed=seed),
         log_loss=float(losses.mean()),
@@ -260,15 +262,17 @@ def equal_mass(values: Array, most: int) -> Indices:
     return members
 
 
-def _by_chance(sure: Array, members: Indices, codes: Indices, seed: int) -> float:
-    """The error that outcomes drawn from the predictions themselves stay below in 95 of 100 draws."""
+def _by_chance(sure: Array, outcomes: Array, members: Indices, codes: Indices, seed: int) -> float:
+    """The error that calibrated predictions stay below in 95 of 100 draws; see `Calibration`."""
     rng = np.random.default_rng(seed)
-    expected = np.bincount(members, weights=sure)
+    soft, gaps = (outcomes > 0) & (outcomes < 1), outcomes - sure
     count = int(codes.max()) + 1
     errors = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
-        right = (rng.random(count)[codes] < sure).astype(np.float64)
-        errors[i] = np.abs(np.bincount(members, weights=right) - expected).sum() / len(sure)
+        right = rng.random(count)[codes] < sure
+        turned = (2 * rng.integers(2, size=count) - 1)[codes]
+        drawn = np.where(soft, turned * gaps, right - sure)
+        errors[i] = np.abs(np.bincount(members, weights=drawn)).sum() / len(sure)
     return float(np.quantile(errors, LEVEL))
 
 

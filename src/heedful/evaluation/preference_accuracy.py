@@ -25,8 +25,8 @@ class PairScores:
     Attributes:
         chosen: summed log-probability of each chosen response, `[n]`, nats.
         rejected: summed log-probability of each rejected response, `[n]`, nats.
-        chosen_tokens: tokens of each chosen response, `[n]`, at least 1.
-        rejected_tokens: tokens of each rejected response, `[n]`, at least 1.
+        chosen_tokens: tokens of each chosen response that were scored, `[n]`, at least 1.
+        rejected_tokens: tokens of each rejected response that were scored, `[n]`, at least 1.
     """
 
     chosen: Array
@@ -85,14 +85,14 @@ def per_token(scores: PairScores) -> Accuracy:
     return _share_above(scores.chosen / scores.chosen_tokens, scores.rejected / scores.rejected_tokens)
 
 
-def shorter_wins(scores: PairScores) -> Accuracy:
-    """The ruler "people prefer the response with fewer tokens"."""
-    return _share_above(-scores.chosen_tokens, -scores.rejected_tokens)
+def shorter_wins(chosen: ArrayLike, rejected: ArrayLike) -> Accuracy:
+    """The ruler "people prefer the response with fewer tokens", from lengths of whole responses, `[n]`."""
+    return longer_wins(rejected, chosen)
 
 
-def longer_wins(scores: PairScores) -> Accuracy:
-    """The ruler "people prefer the response with more tokens"."""
-    return _share_above(scores.chosen_tokens, scores.rejected_tokens)
+def longer_wins(chosen: ArrayLike, rejected: ArrayLike) -> Accuracy:
+    """The ruler "people prefer the response with more tokens", from lengths of whole responses, `[n]`."""
+    return _share_above(chosen, rejected)
 
 
 def _share_above(chosen: ArrayLike, rejected: ArrayLike) -> Accuracy:

@@ -19,7 +19,7 @@ from heedful.render.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A response, what the model gives it, and its length in tokens, end of turn included."""
+    """A response, what the model gives it, and its length in tokens: uncut, end of turn included."""
 
     response: Messages
     score: float
@@ -61,7 +61,7 @@ def scored_pairs(
     rated: defaultdict[tuple[Messages, str], list[_Rated]] = defaultdict(list)
     for at, (row, own) in enumerate(zip(rows, scores, strict=True)):
         record = row.record
-        tokens = [len(ids) for ids in row.responses]
+        tokens = row.lengths
         found: list[ScoredPair] = []
         if isinstance(record, Rating):
             scored = Scored(record.response, own[0], tokens[0])

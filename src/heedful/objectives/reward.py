@@ -28,16 +28,17 @@ def bradley_terry(
     centering: float = 0.0,
     weights: Tensor | None = None,
 ) -> tuple[Tensor, Metrics]:
-    """`−p log σ(z) − (1 − p) log σ(−z)` with `z = chosen − rejected − margin` (Bradley & Terry 1952).
+    """`−p log σ(d − m) − (1 − p) log σ(−d − m)`, where `d = chosen − rejected` (Bradley & Terry 1952).
 
-    With `p = 1` and no margin this is the loss of Ouyang et al. 2022, eq. 1; the margin is Touvron et al.
-    2023 (Llama 2), eq. 2. Label smoothing ε makes `p` into `(1 − ε) p + ε (1 − p)`.
+    With `p = 1` and no margin `m` this is the loss of Ouyang et al. 2022, eq. 1; the margin is Touvron et al.
+    2023 (Llama 2), eq. 2. A soft label asks whichever side may be the better one for its margin, so that a
+    label of one half wants equal scores. Label smoothing ε makes `p` into `(1 − ε) p + ε (1 − p)`.
 
     Args:
         chosen: score of each chosen response, `[pairs]`.
         rejected: score of each rejected one, `[pairs]`.
-        margins: how far apart the scores are to be before the loss is log 2, `[pairs]`, in the score's unit.
-            None asks for 0.
+        margins: how far the better score is to be above the other before the loss is log 2, `[pairs]`, in the
+            score's unit. None asks for 0.
         probabilities: how likely it is that chosen is the better one, `[pairs]`, in [0, 1]: a soft label.
             None means 1.
         label_smoothing: assumed share of flipped labels, in [0, 0.5).
@@ -63,8 +64,8 @@ def bradley_terry(
     likely = torch.ones_like(chosen) if probabilities is None else probabilities.to(chosen)
     smoothed = (1 - label_smoothing) * likely + label_smoothing * (1 - likely)
     apart = chosen - rejected
-    logits = apart if margins is None else apart - margins.to(apart)
-    losses = -smoothed * logsigmoid(logits) - (1 - smoothed) * logsigmoid(-logits)
+    wanted = torch.zeros_like(apart) if margins is None else margins.to(apart)
+    losses = -smoothed * logsigmoid(apart - wanted) - (1 - smoothed) * logsigmoid(-apart - wanted)
     if centering:
         losses = losses + centering * (chosen + rejected).square()
     right = torch.where(likely >= 0.5, apart > 0, apart < 0)

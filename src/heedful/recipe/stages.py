@@ -72,7 +72,7 @@ class DPORecipe(Recipe):
 
 
 class RewardObjective(Section):
-    """What a reward model learns from pairs; rankings and ratings have nothing to set."""
+    """What a reward model learns from pairs and ratings; rankings have nothing to set."""
 
     # Ask for a pair's scores to be as far apart as its source's margin says.
     margins: bool = True
@@ -80,6 +80,8 @@ class RewardObjective(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     # How strongly the two scores of a pair are kept around 0.
     centering: NotNegative = 0.0
+    # Of ratings those of this aspect; None wants all to be of one.
+    aspect: Text | None = None
 
 
 class RewardTraining(TrainingSettings):

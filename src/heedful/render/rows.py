@@ -27,7 +27,7 @@ class Row:
     """A rendered record: token ids of the prompt and of each response (for a pair: chosen, rejected).
 
     `record` is what the row was rendered from, for stages that learn from more than tokens: ranks, scores,
-    probabilities.
+    probabilities. `uncut` is how many tokens each response had before one was cut; empty where none was.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Row:
     responses: tuple[list[int], ...]
     weight: float = 1.0
     record: Record | None = field(default=None, compare=False, repr=False)
+    uncut: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def tokens(self) -> int:
@@ -44,6 +45,11 @@ class Row:
     @property
     def response_tokens(self) -> int:
         return sum(len(response) for response in self.responses)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of each whole response: two that are cut at one place are not of one length."""
+        return self.uncut or tuple(map(len, self.responses))
 
 
 class Rows(Kept[Row]):
@@ -116,7 +122,8 @@ def render(records: Sequence[Renderable], renderer: Renderer, limits: Limits) ->
         rows_cut += row.prompt_cut or row.responses_cut > 0
         prompts_cut += row.prompt_cut
         responses_cut += row.responses_cut
-        kept.append(Row(record.id, row.prompt, row.responses, _weight(record), record))
+        uncut = tuple(map(len, response_ids)) if row.responses_cut else ()
+        kept.append(Row(record.id, row.prompt, row.responses, _weight(record), record, uncut))
     rows = Rows(kept, quarantined)
     rows.rows_cut, rows.prompts_cut, rows.responses_cut = rows_cut, prompts_cut, responses_cut
     rows.prompts_rewritten = prompts_rewritten

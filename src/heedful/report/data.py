@@ -116,7 +116,7 @@ class ReportData:
         curves: plots of the runs.
         accuracy: how often each stage prefers what people prefer.
         behaviour: stage to how it answers.
-        scores: stage to what a reward makes of its answers, to the same prompts for all.
+        scores: stage to what a reward makes of its whole answers, to the same prompts for all.
         side_by_side: answers to read; the page shows them in this order.
         reward: what was found about a reward model, where the report is of one.
         notes: what a reader should know before trusting the numbers.

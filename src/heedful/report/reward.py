@@ -238,6 +238,11 @@ def _calibration_remarks(quality: RewardQuality) -> tuple[str, ...]:
         "Scores stand with their 95% interval, the calibration error with what it stays under in 95 of 100 "
         "draws where people decide just as predicted.",
     ]
+    if quality.soft:
+        remarks.append(
+            "A soft label is no draw: of such pairs chance is which were met, so the gaps between labels and "
+            "predictions are turned either way."
+        )
     if quality.calibrated:
         remarks.append(
             f"After the temperature: each half of the {quality.groups:,} prompts with the one fitted on the "

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from heedful.evaluation.answer_scores import LEAST_ANSWERS
 from heedful.evaluation.intervals import Interval, difference
 from heedful.report.data import ReportData
 
@@ -22,6 +23,7 @@ Tone = Literal["good", "bad", "plain", "unclear"]
 COIN = 0.5
 _RULERS = "Rulers"
 _MINUS = "\u2212"
+_UNKNOWN = "\u2013"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -32,7 +34,7 @@ def clean(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A measured number with its 95% interval (nan where too little was measured to have one)."""
+    """A measured number with its 95% interval; nan, either of them, where too little was measured."""
 
     value: float
     low: float
@@ -46,8 +48,14 @@ class Number:
         return self.low, self.high
 
     @property
+    def known(self) -> bool:
+        return not math.isnan(self.value)
+
+    @property
     def bare(self) -> str:
         """Without "words"."""
+        if not self.known:
+            return _UNKNOWN
         return percent(self.value) if self.unit == "share" else _plain(self.value, self.unit)
 
     @property
@@ -118,7 +126,7 @@ class Group:
         """The ends of the axis all rows share: 0 and 1 for shares, else the outermost bounds and 0."""
         if self.rows[0].number.unit == "share":
             return 0.0, 1.0
-        numbers = [row.number for row in self.rows]
+        numbers = [row.number for row in self.rows if row.number.known]
         found = [bound for one in numbers for bound in (one.value, *one.interval)]
         bounds = [0.0, *(bound for bound in found if not math.isnan(bound))]
         low, high = min(bounds), max(bounds)
@@ -147,6 +155,8 @@ def _rounded(value: float, unit: Unit) -> float:
 
 
 def _signed(number: float, unit: Unit, named: bool = True) -> str:
+    if math.isnan(number):
+        return _UNKNOWN
     sign = _MINUS if number < 0 else "+" if number > 0 else ""
     name = f" {_NAMES[unit]}{'s' if abs(number) != 1 else ''}" if named and _NAMES[unit] else ""
     return f"{sign}{abs(number):,.{_DECIMALS[unit]}f}{name}"
@@ -159,18 +169,22 @@ def compare(
 
     `interval` is of their difference, where it is known better than from the two numbers' own.
     """
-    change = number.value - baseline.value
     own = difference(number.value, number.interval, baseline.value, baseline.interval)
-    low, high = interval or own
     unit = number.unit
     shown = _rounded(number.value, unit) - _rounded(baseline.value, unit)  # agrees with what is shown
-    size = _signed(shown, unit)
+    return _judged(shown, interval or own, unit, name, better)
+
+
+def _judged(change: float, interval: Interval, unit: Unit, name: str, better: Better) -> Verdict:
+    """Judge a change, rounded as it is shown, with its interval."""
+    low, high = interval
+    size = _signed(change, unit)
     if math.isnan(low) or math.isnan(high):
         return Verdict(f"too few to tell from {name}", size, "unclear")
     size += f" ({_signed(_rounded(low, unit), unit, False)} to {_signed(_rounded(high, unit), unit, False)})"
     if low <= 0 <= high:
         return Verdict(f"no clear difference from {name}", size, "unclear")
-    rise = change > 0
+    rise = low > 0
     tone: Tone = "plain" if better == "neither" else "good" if rise == (better == "up") else "bad"
     return Verdict(f"clear {'rise' if rise else 'fall'} from {name}", size, tone)
 
@@ -234,11 +248,17 @@ def behaviour_groups(data: ReportData) -> list[Group]:
 
     groups = []
     for measure in _MEASURES:
-        rows, ends = _compared(
-            {stage: number(stage, measure) for stage in stages}, data.origins, measure.better
-        )
+        numbers = {stage: number(stage, measure) for stage in stages}
+        rows, ends = _compared(numbers, data.origins, _by_value(numbers, measure.better))
         groups.append(Group(measure.label, measure.explanation, rows, rows, ends, measure.headline))
     return groups
+
+
+_OF_WHOLE_ANSWERS = (
+    "Of the answers that ended by themselves: the reward model has seen whole answers only, and what it says "
+    "of one that was cut means nothing. A change is over the prompts that both models answered to the end; a "
+    f"dash stands where fewer than {LEAST_ANSWERS} answers are left."
+)
 
 
 def score_groups(data: ReportData) -> list[Group]:
@@ -246,15 +266,20 @@ def score_groups(data: ReportData) -> list[Group]:
     found = {stage: data.scores[stage] for stage in data.stages if stage in data.scores}
     if not found:
         return []
+    means = {stage: own.mean for stage, own in found.items()}
     numbers = {
-        stage: Number(own.mean, *own.interval, len(own), "answers", "score") for stage, own in found.items()
+        stage: Number(own.value, *own.interval, own.n, "whole answers", "score")
+        for stage, own in means.items()
     }
 
-    def change(stage: str, baseline: str) -> Interval:
-        return found[stage].change(found[baseline])
+    def judge(stage: str, baseline: str) -> Verdict:
+        change = found[stage].change(found[baseline])
+        verdict = _judged(_rounded(change.value, "score"), change.interval, "score", baseline, "up")
+        prompts = "prompt" if change.n == 1 else "prompts"
+        return replace(verdict, detail=f"{verdict.detail}, on {change.n:,} {prompts}")
 
-    rows, ends = _compared(numbers, data.origins, "up", change=change)
-    return [Group("Reward model\u2019s score, mean", "", rows, rows, ends)]
+    rows, ends = _compared(numbers, data.origins, judge)
+    return [Group("Reward model\u2019s score, mean", _OF_WHOLE_ANSWERS, rows, rows, ends)]
 
 
 def accuracy_groups(data: ReportData) -> list[Group]:
@@ -268,9 +293,8 @@ def accuracy_groups(data: ReportData) -> list[Group]:
             for row in data.accuracy
             if row.label == label
         }
-        staged, ends = _compared(
-            {stage: number for stage, number in numbers.items() if stage in data.stages}, data.origins, "up"
-        )
+        of_stages = {stage: number for stage, number in numbers.items() if stage in data.stages}
+        staged, ends = _compared(of_stages, data.origins, _by_value(of_stages, "up"))
         if not staged:
             rulers += [
                 Row(stage if len(numbers) > 1 else label, number, None) for stage, number in numbers.items()
@@ -287,25 +311,26 @@ def accuracy_groups(data: ReportData) -> list[Group]:
     return groups
 
 
+def _by_value(numbers: Mapping[str, Number], better: Better) -> Callable[[str, str], Verdict]:
+    """Judges a stage against another by the two's numbers and their intervals."""
+    return lambda stage, baseline: compare(numbers[stage], numbers[baseline], baseline, better)
+
+
 def _compared(
-    numbers: Mapping[str, Number],
-    origins: Mapping[str, str],
-    better: Better,
-    change: Callable[[str, str], Interval | None] = lambda stage, baseline: None,
+    numbers: Mapping[str, Number], origins: Mapping[str, str], judge: Callable[[str, str], Verdict]
 ) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     """The rows and the ends of a `Group`, from each stage's number.
 
     Args:
         origins: what a stage is compared with; the one before it where nothing is said of it.
-        change: the interval of the difference between two stages, where it is known.
+        judge: what to say of a stage compared with another.
     """
     stages = list(numbers)
     before = dict(zip(stages[1:], stages, strict=False))
     before |= {stage: origins[stage] for stage in before if origins.get(stage) in numbers}
 
     def row(stage: str, baseline: str) -> Row:
-        number, other = numbers[stage], numbers[baseline]
-        return Row(stage, number, compare(number, other, baseline, better, change(stage, baseline)))
+        return Row(stage, numbers[stage], judge(stage, baseline))
 
     rows = [Row(stage, numbers[stage], None) for stage in stages[:1]]
     rows += [row(stage, baseline) for stage, baseline in before.items()]

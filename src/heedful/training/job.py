@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from heedful import formats
 from heedful.errors import DataError, HeedfulError, RecipeError, RunError, TrainingStopped
 from heedful.models.backbone import Backbone
 from heedful.models.export import require_classifier, save_adapter, save_merged
 from heedful.models.loading import load
 from heedful.prepare.split import split_by_prompt
 from heedful.quarantine import Kept, Quarantined, write_quarantine
-from heedful.recipe import DataSettings, Recipe
+from heedful.recipe import Recipe
 from heedful.records import Preference, Ranking, Rating, Record
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, Rows, render
@@ -30,6 +29,7 @@ from heedful.render.truncate import Limits
 from heedful.training import checkpoint, processes, run_folder
 from heedful.training.card import write_card
 from heedful.training.loop import Loop, Outcome
+from heedful.training.reading import Sift, gather
 from heedful.training.reference import rows_fingerprint
 from heedful.training.run_folder import RunFolder
 from heedful.training.stage import Task
@@ -57,21 +57,13 @@ class Given:
 
 NOTHING = Given()
 
-# What learns from a kind of record.
-_COMMANDS = {
-    "preference": "heedful dpo",
-    "demonstration": "heedful sft",
-    "ranking": "heedful reward",
-    "rating": "heedful reward",
-}
-
 
 @dataclass
 class Job:
     """A recipe with all it names loaded, ready to train.
 
     Attributes:
-        read: what reading kept and left out, by file.
+        read: what reading kept and left out, by file, and what the stage left out of that.
         train: rendered rows to learn from; `held_out` those to judge by.
         command: what resumes the run; empty where only Python can.
     """
@@ -104,12 +96,17 @@ def prepare(
     kinds: tuple[type[Record], ...],
     given: Given,
     reporter: Reporter,
+    *,
     rendering: Callable[[Sequence[Any], Renderer, Limits], Rows] = render,
+    sift: Sift | None = None,
     to_come: int = 0,
 ) -> Job:
     """Read, split, load and render; says what it did.
 
     Args:
+        kinds: of record that the stage learns from.
+        rendering: makes rows of records.
+        sift: takes of the records what the stage can learn from together; without it all.
         to_come: tokens that the model will add to each row, beside those in the data.
 
     Raises:
@@ -121,18 +118,9 @@ def prepare(
     require(training.trackers)
     if not processes.is_main():
         reporter = Reporter(quiet=True)
-    read: dict[str, Kept[Any]] = {}
-    files = [data.train] if isinstance(data.train, str) else data.train
-    learned: Sequence[Any] = _read_all(data, files, read) if given.train is None else given.train
-    held_out: Sequence[Any] = given.held_out or []
-    if data.eval is not None:
-        held_out = _read_all(data, [data.eval], read)
-    for given_records in (given.train, given.held_out):
-        if isinstance(given_records, Kept):
-            read[f"records in memory {len(read) + 1}"] = given_records
+    read, learned, held_out = gather(data, kinds, given.train, given.held_out, sift)
     for name, kept in read.items():
         reporter.say(f"{name}: {kept.counts}")
-    _require(kinds, [*learned, *held_out])
     if not held_out and data.eval_fraction > 0:
         learned, held_out = split_by_prompt(learned, data.eval_fraction, seed=training.seed)
 
@@ -347,25 +335,6 @@ def _write_whole(final: Path, write: Callable[[Path], None]) -> None:
             raise
         mend = "Make room, then resume: only the writing is left to do."
         raise RunError(f"the results cannot be written: {reason}.", where=str(final), mend=mend) from error
-
-
-def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any]]) -> Kept[Record]:
-    for path in paths:
-        read[path] = formats.read(path, format=data.format, limit=data.limit, bad_lines=data.bad_lines)
-    return Kept([record for path in paths for record in read[path]])
-
-
-def _require(kinds: tuple[type[Record], ...], records: Sequence[Any]) -> None:
-    """Refuse records of a kind the stage cannot learn from, before anything heavy is loaded."""
-    wrong = next((record for record in records if not isinstance(record, kinds)), None)
-    if wrong is None:
-        return
-    wanted, found = " or ".join(f"{kind.__name__.lower()}s" for kind in kinds), type(wrong).__name__.lower()
-    command = _COMMANDS.get(found)
-    mend = f"Train on it with: {command}" if command else None
-    raise DataError(
-        f"this stage learns from {wanted}, and this is a {found}.", where=wrong.id or None, mend=mend
-    )
 
 
 def _require_fit(backbone: Backbone, rows: Sequence[Row], max_length: int, to_come: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from heedful.records import Preference, Ranking, Rating
 from heedful.render.packing import Packed
 from heedful.render.rows import Row, Rows
 from heedful.training import job
+from heedful.training.aspects import of_one_aspect
 from heedful.training.loop import Outcome
 from heedful.training.tracking import Reporter
 
@@ -121,11 +123,12 @@ def prepare(
     recipe: RewardRecipe, given: job.Given = job.NOTHING, *, reporter: Reporter | None = None
 ) -> job.Job:
     """Everything up to the first step: data read and rendered, model loaded, counts known."""
-    return job.prepare(recipe, KINDS, given, reporter or Reporter())
+    sift = partial(of_one_aspect, recipe.objective.aspect)
+    return job.prepare(recipe, KINDS, given, reporter or Reporter(), sift=sift)
 
 
 def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
-    """Let the head subtract the mean score of reference responses, the best of each of `rows`.
+    """Let the head subtract the mean score of reference responses, the best of each of `rows` or of a sample.
 
     Only differences are learned from pairs, so the scores' zero is anywhere; PPO wants it at what people
     prefer (Huang et al. 2024, "The N+ implementation details of RLHF with PPO", detail 6).
@@ -133,11 +136,17 @@ def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
     role, head = backbone.role("reward"), backbone.heads["reward"]
     role.force_padded = settings.padded
     head.offset.zero_()
-    best = [replace(row, responses=(row.responses[_best(row)],)) for row in rows[:_REFERENCES]]
+    # Rows may come source by source, so the first of a file stand for none of the others.
+    drawn = random.Random(settings.seed).sample(rows, min(_REFERENCES, len(rows)))
+    best = [Row(row.id, row.prompt, (row.responses[_best(row)],)) for row in drawn]
     scores = score(role, best, tokens_per_row=settings.tokens_per_row)
     head.offset.fill_(float(scores.mean()))
     head.spread.fill_(float(scores.std(correction=0)))
 
 
 def _best(row: Row) -> int:
-    return row.record.ranks.index(min(row.record.ranks)) if isinstance(row.record, Ranking) else 0
+    """Which response people prefer: of a soft label the likelier one."""
+    record = row.record
+    if isinstance(record, Ranking):
+        return record.ranks.index(min(record.ranks))
+    return int(isinstance(record, Preference) and record.probability is not None and record.probability < 0.5)
