@@ -15,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.sentiment.tables import METHODS, REACHED, seeds
 
@@ -122,6 +123,7 @@ def _draw_iterations(axes: Axes, report: Mapping[str, Any]) -> None:
     lines = by_iteration(report)
     for points in lines.values():
         axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.1, alpha=0.7)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.axhline(REACHED, color=_QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
     _frame(axes, f"iteration of PPO, {len(lines)} seeds", "gold reward")
 

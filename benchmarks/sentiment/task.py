@@ -26,7 +26,7 @@ SFT: dict[str, Any] = {"batch_size": 16, "epochs": 2.0, "learning_rate": 3e-4}
 PPO: dict[str, Any] = {"max_new_tokens": NEW_TOKENS, "max_steps": 20}
 # Pairs come from so many responses to each prompt, two by two.
 SAMPLES = 2
-REWARD: dict[str, Any] = {"batch_size": 16, "epochs": 2.0}
+REWARD: dict[str, Any] = {"batch_size": 16, "epochs": 2.0, "learning_rate": 5e-4}
 # DPO, ours and TRL's; the rate is the better of 1e-4 and 5e-4 by the gold reward on validation prompts.
 DPO: dict[str, Any] = {"batch_size": 32, "epochs": 2.0, "learning_rate": 5e-4}
 # Every run that learns from the pairs is measured at so many steps, evenly spaced, the last one included.
