@@ -4,6 +4,7 @@ adapters.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ def load(
         ModelError: nothing of that name, weights that do not load, an adapter that does not fit.
     """
     transformers_logging.disable_progress_bar()
+    # Packs differ in length, and oneDNN compiles its products anew for every length: it would keep 1,024 of
+    # them, half a gigabyte. No pack needs so many; heeded only before the process's first product.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     place = choose_device(device)
     compute = choose_dtype(dtype, place)
     source = resolve(name)
