@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import machine
+from benchmarks.heedful_jobs import DTYPES
 from benchmarks.session import ROOT, say, write
 from heedful.evaluation.intervals import paired_difference, share
 from heedful.evaluation.preference_accuracy import Accuracy
@@ -49,7 +50,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=320, help="pairs to train on")
     parser.add_argument("--held-out", type=float, default=0.4, help="share of the instructions to test on")
     parser.add_argument("--max-length", type=int, default=768, help="tokens of a prompt with one response")
-    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
+    parser.add_argument("--learning-rate", type=float, default=4e-4)
     parser.add_argument("--seed", type=int, default=0, help="of the split, the sample and the training")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "reward-model", help="the run folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the run folder")
@@ -195,7 +197,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     third, hh = heedful.read(options.test), heedful.read(options.hh)
     author = reference([*two, *third])
     parts = split(two, third, held_out=options.held_out, pairs=options.pairs, seed=options.seed)
-    backbone = heedful.load(options.model, dtype="float32")
+    here = machine.describe()
+    precision = machine.choose_precision(options.precision, here)
+    backbone = heedful.load(options.model, dtype=DTYPES[precision])
     outcome = heedful.train.reward(
         backbone,
         parts.train,
@@ -211,8 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sets = {"third": (parts.third, author), "seen": (parts.seen, author), "hh": (list(hh), None)}
     report = {
         "date": datetime.date.today().isoformat(),
-        "machine": machine.describe(),
-        "precision": "fp32",
+        "machine": here,
+        "precision": precision,
         "settings": {
             **{key: getattr(options, key) for key in ("model", "held_out", "max_length", "learning_rate")},
             "seed": options.seed,

@@ -124,6 +124,14 @@ def test_a_mean_of_too_few_whole_answers_is_a_dash_and_is_not_drawn(data: Report
     assert "nan" not in "".join(value for name, value in Page(html).attributes if name == "style")
 
 
+def test_a_headline_starts_from_the_first_model_whose_number_is_known(data: ReportData) -> None:
+    few = AnswerScores(np.array([1.0, *[np.nan] * 5]))
+    scores = {"base": few, "SFT": AnswerScores(np.arange(6.0)), "DPO": AnswerScores(np.arange(6.0) + 1)}
+    text = words(render(replace(data, stages=list(scores), scores=scores)))
+    assert "2.50 \u2192 3.50 DPO: 95%" in text
+    assert "clear rise from SFT +1.00" in text
+
+
 def test_the_page_is_well_formed(data: ReportData) -> None:
     page = Page(render(data))
     assert page.unclosed == []

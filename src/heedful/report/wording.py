@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -107,7 +107,7 @@ class Group:
     """One question asked of every stage.
 
     `staged` are the rows that are stages, without rulers; `ends` are those that none was trained from, each
-    compared with the first.
+    compared with the first stage whose number is known.
     """
 
     label: str
@@ -120,6 +120,11 @@ class Group:
     @property
     def ruler(self) -> bool:
         return not self.staged
+
+    @property
+    def start(self) -> Row:
+        """What the ends are compared with."""
+        return _start(self.staged, [end.stage for end in self.ends])
 
     @property
     def axis(self) -> tuple[float, float]:
@@ -334,8 +339,13 @@ def _compared(
 
     rows = [Row(stage, numbers[stage], None) for stage in stages[:1]]
     rows += [row(stage, baseline) for stage, baseline in before.items()]
-    ends = [row(stage, stages[0]) for stage in before if stage not in before.values()]
-    return tuple(rows), tuple(ends)
+    last = [stage for stage in before if stage not in before.values()]
+    return tuple(rows), tuple(row(stage, _start(rows, last).stage) for stage in last)
+
+
+def _start(rows: Sequence[Row], ends: Sequence[str]) -> Row:
+    """The first stage whose number is known, of those that something was trained from; else the first."""
+    return next((row for row in rows if row.number.known and row.stage not in ends), rows[0])
 
 
 def ruler_notes(groups: list[Group]) -> list[str]:
