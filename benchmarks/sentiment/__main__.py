@@ -7,6 +7,7 @@ what no other has taken. `all` goes through the whole study.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for parser_of in (report, whole):
         parser_of.add_argument("--results", type=Path, default=_RESULTS)
         parser_of.add_argument("--page", type=Path, default=_PAGE)
+        parser_of.add_argument("--onto", type=Path, help="an earlier report (JSON) that runs are added to")
     return parser.parse_args(arguments)
 
 
@@ -66,12 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case "measure":
             measure.measure(study)
         case "report":
-            report(study, options.results, options.page)
+            report(study, options.results, options.page, options.onto)
         case "all":
             for method, betas, seeds in task.PLAN:
                 runs(study, method, betas, seeds, options.iterations)
             measure.measure(study)
-            report(study, options.results, options.page)
+            report(study, options.results, options.page, options.onto)
         case "ppo":
             runs(study, f"ppo-{options.reward}", options.betas, options.seeds, options.iterations)
         case method:
@@ -98,11 +100,15 @@ def runs(
                 training.ppo(study, method, seed=seed, beta=beta, iterations=iterations)
 
 
-def report(study: Study, results_folder: Path, page: Path) -> None:
-    """Write what there is as JSON, as a figure beside the page, and into the page."""
+def report(study: Study, results_folder: Path, page: Path, onto: Path | None = None) -> None:
+    """Write what there is, with an earlier report's runs, as JSON, as a figure beside the page, and into the
+    page.
+    """
     from benchmarks.sentiment import figure, results, tables
 
     found = results.collect(study)
+    if onto is not None:
+        found = results.joined(json.loads(onto.read_text("utf-8")), found)
     say(f"written: {write(found, results_folder)}")
     figure.draw(found, page.parent / tables.IMAGE)
     page.write_text(

@@ -47,6 +47,30 @@ def collect(study: Study) -> dict[str, Any]:
     return found
 
 
+def joined(earlier: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """An earlier report and the runs that were measured in this one alone, each with where it was made.
+
+    Their KL is to the SFT model of their own study, made by the same settings, whose gold reward is kept.
+
+    Raises:
+        ValueError: the two studies' settings differ.
+    """
+    if earlier["settings"] != found["settings"]:
+        raise ValueError("the earlier report is of a study with other settings")
+    origin = {
+        **{key: found[key] for key in ("date", "machine", "precision")},
+        "sft_gold": found["policies"]["sft"]["gold"],
+    }
+    measured = {policy["run"] for policy in earlier["policies"].values()}
+    added = {name: {**run, "made": origin} for name, run in found["runs"].items() if name not in measured}
+    policies = {name: policy for name, policy in found["policies"].items() if policy["run"] in added}
+    return {
+        **earlier,
+        "runs": {**earlier["runs"], **added},
+        "policies": {**earlier["policies"], **policies},
+    }
+
+
 def _run(folder: Path) -> dict[str, Any]:
     info = RunFolder(folder).info()
     recipe, method = info["recipe"], method_of(folder.name)

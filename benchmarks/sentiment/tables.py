@@ -33,6 +33,7 @@ def render(report: Mapping[str, Any]) -> str:
         "iteration's own samples in PPO on the gold reward. Right: the same samples, a line for each seed.",
         _seeds(report),
         _methods(report),
+        _added(report),
         _texts(report),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -113,6 +114,19 @@ def _methods(report: Mapping[str, Any]) -> str:
             f"{_interval(policy['gold'])} | {_interval(policy['kl'], 1)} | {policy['ended']:.0%} | "
             f"{policy['distinct_2']:.2f} |"
         )
+    return "\n".join(lines)
+
+
+def _added(report: Mapping[str, Any]) -> str:
+    """Which runs were made later, elsewhere, from an SFT model of their own."""
+    lines = []
+    for name, run in sorted(report["runs"].items()):
+        if "made" in run:
+            made, gold = run["made"], _interval(run["made"]["sft_gold"])
+            lines.append(
+                f"`{name}` was made {made['date']} ({made['machine']['cpu']}, {made['precision']}) from an "
+                f"SFT model made anew by the same settings, which earns {gold}."
+            )
     return "\n".join(lines)
 
 

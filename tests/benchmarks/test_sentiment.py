@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.sentiment import figure, pairs, tables, task
+from benchmarks.sentiment import figure, pairs, results, tables, task
 from benchmarks.sentiment.measure import Policy, distinct, policies, summary
 from benchmarks.sentiment.study import Study, method_of, run_name, status_of
 from heedful.training.run_folder import RunFolder
@@ -255,3 +255,32 @@ def test_lines_follow_a_runs_checkpoints_and_gold_runs_their_iterations(report: 
 def test_the_figure_is_a_picture(report: dict[str, Any], tmp_path: Path) -> None:
     figure.draw(report, tmp_path / "images" / "sentiment.png")
     assert (tmp_path / "images" / "sentiment.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_runs_of_a_later_study_stand_beside_those_of_an_earlier_one(report: dict[str, Any]) -> None:
+    run = report["runs"]["ppo-gold-seed0"]
+    later = {
+        **report,
+        "date": "2026-02-03",
+        "precision": "fp32",
+        "runs": {"ppo-gold-seed0": run, "ppo-gold-beta1-seed0": {**run, "beta": 1.0}},
+        "policies": {
+            "sft": policy("sft", 0.15, 0.0),
+            "ppo-gold-seed0": policy("ppo-gold-seed0", 0.9, 9.0),
+            "ppo-gold-beta1-seed0": policy("ppo-gold-beta1-seed0", 0.2, 0.5),
+        },
+    }
+    found = results.joined(report, later)
+    assert found["policies"]["ppo-gold-seed0"] == report["policies"]["ppo-gold-seed0"]
+    assert found["policies"]["sft"] == report["policies"]["sft"]
+    assert ("ppo-gold", 1.0) in {(line.method, line.beta) for line in figure.frontier(found)}
+    assert (
+        "`ppo-gold-beta1-seed0` was made 2026-02-03 (Some CPU, fp32) from an SFT model made anew by the same "
+        "settings, which earns 0.15 (0.05 to 0.25)."
+    ) in tables.render(found)
+    assert "made anew" not in tables.render(report)
+
+
+def test_studies_with_other_settings_are_not_put_together(report: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="other settings"):
+        results.joined(report, {**report, "settings": {"model": "m", "new_tokens": 48}})

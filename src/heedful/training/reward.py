@@ -23,8 +23,8 @@ from heedful.training.loop import Outcome
 from heedful.training.tracking import Reporter
 
 KINDS = (Preference, Ranking, Rating)
-# Responses that the mean score is taken over: enough for a tenth of the scores' spread.
-_REFERENCES = 256
+# Responses that the mean score is taken over: enough to know it to an eighth of the scores' spread.
+_REFERENCES = 64
 
 
 class RewardStage:
@@ -115,7 +115,7 @@ def fit(prepared: job.Job, *, resume: bool = False) -> Outcome:
         prepared,
         lambda: (RewardStage(prepared.train, recipe.objective), held_out),
         resume=resume,
-        finish=lambda: center(prepared.backbone, prepared.train, recipe.training),
+        finish=lambda: center(prepared.backbone, prepared.train, recipe.training, prepared.reporter),
     )
 
 
@@ -127,7 +127,7 @@ def prepare(
     return job.prepare(recipe, KINDS, given, reporter or Reporter(), sift=sift)
 
 
-def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
+def center(backbone: Backbone, rows: Rows, settings: TrainingSettings, reporter: Reporter) -> None:
     """Let the head subtract the mean score of reference responses, the best of each of `rows` or of a sample.
 
     Only differences are learned from pairs, so the scores' zero is anywhere; PPO wants it at what people
@@ -139,7 +139,8 @@ def center(backbone: Backbone, rows: Rows, settings: TrainingSettings) -> None:
     # Rows may come source by source, so the first of a file stand for none of the others.
     drawn = random.Random(settings.seed).sample(rows, min(_REFERENCES, len(rows)))
     best = [Row(row.id, row.prompt, (row.responses[_best(row)],)) for row in drawn]
-    scores = score(role, best, tokens_per_row=settings.tokens_per_row)
+    with reporter.task("Mean score of preferred responses", len(best)) as task:
+        scores = score(role, best, tokens_per_row=settings.tokens_per_row, on_done=task.update)
     head.offset.fill_(float(scores.mean()))
     head.spread.fill_(float(scores.std(correction=0)))
 
