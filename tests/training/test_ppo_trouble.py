@@ -287,10 +287,33 @@ def test_a_policy_that_stays_without_finite_logits_stops_the_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     spoil_weights(monkeypatch, set(range(2, 99)))
-    stopped = r"step 2: the policy's logits are not finite, after going back 1 times.*model\.dtype=.*lower"
+    stopped = r"step 1: the policy's logits are not finite, after going back 1 times.*model\.dtype=.*lower"
     with pytest.raises(TrainingStopped, match=stopped):
         train(tmp_path / "run", checkpoint_every=1, max_rollbacks=1)
     assert [line["event"] for line in events(tmp_path / "run")] == ["rollback", "stop"]
+
+
+@pytest.mark.parametrize("held_out", [None, PROMPTS[:2]])
+def test_a_state_whose_logits_are_not_finite_is_not_gone_back_to(
+    held_out: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    learn, learned = ppo_loop.PPOLoop._learn_from, [0]
+
+    def spoiling(loop: ppo_loop.PPOLoop, found: rollout.Rollout) -> dict[str, float]:
+        numbers = learn(loop, found)
+        learned[0] += 1
+        if learned[0] == 2:
+            for weight in loop.parameters.values():
+                weight.data.fill_(float("nan"))
+        return numbers
+
+    monkeypatch.setattr(ppo_loop.PPOLoop, "_learn_from", spoiling)
+    given = Given(PROMPTS, held_out, tiny.backbone())
+    found = train(tmp_path / "run", given=given, checkpoint_every=1, eval_every=1)
+    assert [(line["event"], "back to step 1" in line["reason"]) for line in events(found.run)] == [
+        ("rollback", True)
+    ]
+    assert (found.steps, learned[0]) == (3, 4)
 
 
 def test_scores_of_iterations_that_are_undone_leave_no_trace_in_the_scale(

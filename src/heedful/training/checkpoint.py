@@ -77,6 +77,13 @@ def newest(folder: Path) -> Path | None:
     return next(reversed(_all(folder)), None)
 
 
+def discard(folder: Path, step: int) -> None:
+    """Remove the checkpoint of `step`, unless there is none before it."""
+    for at, found in enumerate(_all(folder)):
+        if at and step_of(found) == step:
+            _remove(found)
+
+
 def step_of(checkpoint: Path) -> int:
     """The step whose state a checkpoint holds."""
     return int(checkpoint.name.removeprefix(_PREFIX))

@@ -114,7 +114,7 @@ class Loop:
                     moved = self._advance(task)
                     stop = any(processes.gather(interrupt.asked))
                     if moved:
-                        self._keep(stop)
+                        self._keep(stop, task)
                     if stop and self.step < self.total:
                         self._interrupted()
         finally:
@@ -157,8 +157,8 @@ class Loop:
         processes.on_main(lambda: self.metrics.cut(state["metrics_at"]))
         self.reporter.say(f"Resuming at step {self.step} of {self.total}.")
 
-    def _keep(self, stop: bool) -> None:
-        """Judge and save the state after a step, where it is time for that."""
+    def _keep(self, stop: bool, task: Task) -> None:
+        """Judge and save the state after a step of `task`, where it is time for that."""
         done = self.step == self.total
         if done or self._is_due(self.settings.eval_every):
             self._evaluate()

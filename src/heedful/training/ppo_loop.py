@@ -101,8 +101,7 @@ class PPOLoop(Loop):
                 rollout = self._collect(members)
             numbers = self._learn_from(rollout)
         except NotFinite as error:
-            advice = f"{error.mend} Else start anew with a lower training.learning_rate."
-            return self._mend(self.guard.give_way("the policy's logits are not finite", advice), task)
+            return self._undo_not_finite(error, task)
         except _Undone as undone:
             return self._mend(undone.decision, task)
         trouble = self.watch.judge(numbers)
@@ -276,6 +275,19 @@ class PPOLoop(Loop):
                 where=str(self.run.path),
                 mend="This is a defect of Heedful or of the model's code; please report it.",
             )
+
+    def _keep(self, stop: bool, task: Task) -> None:
+        """As `Loop._keep`; a policy that cannot answer the held-out prompts is not kept but undone."""
+        try:
+            super()._keep(stop, task)
+        except NotFinite as error:
+            self._undo_not_finite(error, task)
+
+    def _undo_not_finite(self, error: NotFinite, task: Task) -> bool:
+        """Go back from a state whose logits are not finite; one that was saved is no state to go back to."""
+        checkpoint.discard(self.run.checkpoints, self.step)
+        advice = f"{error.mend} Else start anew with a lower training.learning_rate."
+        return self._mend(self.guard.give_way("the policy's logits are not finite", advice), task)
 
     def _mend(self, decision: Decision, task: Task) -> bool:
         """Go back to the last good checkpoint with smaller steps and a stronger pull, or stop."""
