@@ -32,9 +32,9 @@ from heedful.training.tracking import Reporter, read_metrics
 # Enough for what the data ask for (58 tokens on average), and little enough for a laptop.
 _ANSWER_TOKENS, _PROMPTS = 96, 32
 # What each stage learns from: as much as two cores without bf16 get through in the promised fifteen minutes.
-_BATCH, _DEMONSTRATIONS, _PAIRS, _REWARD_PAIRS = 8, 96, 112, 64
-_ITERATIONS, _EPISODES, _EPISODE_TOKENS = 6, 16, 64
-_SFT_RATE, _DPO_RATE, _REWARD_RATE = 3e-4, 2e-4, 4e-4
+_BATCH, _DEMONSTRATIONS, _PAIRS, _REWARD_PAIRS = 8, 96, 96, 64
+_ITERATIONS, _EPISODES = 4, 24
+_SFT_RATE, _DPO_RATE, _REWARD_RATE, _PPO_RATE = 3e-4, 2e-4, 4e-4, 5e-4
 _INTRO = (
     "A 135-million-parameter model was fine-tuned on short, direct demonstrations (SFT). From there it took "
     "two roads. On one it was trained to prefer the better answer of each pair (DPO). On the other a reward "
@@ -130,15 +130,22 @@ def _recipes(output: Path) -> dict[str, Recipe]:
         {"output": str(output)},
         {
             "sft": _learning("demonstrations", _DEMONSTRATIONS, _SFT_RATE),
-            "reward": _learning("preferences", _REWARD_PAIRS, _REWARD_RATE),
+            "reward": {
+                **_learning("preferences", _REWARD_PAIRS, _REWARD_RATE),
+                "eval": _file("preferences-held-out"),
+            },
             "ppo": {
                 "train": _file("preferences-train"),
                 "eval_fraction": 0.0,
                 "batch_size": _EPISODES,
                 "max_steps": _ITERATIONS,
-                "max_new_tokens": _EPISODE_TOKENS,
-                # The reward model has seen whole answers only, and what it says of others means nothing.
-                "missing_end": -2.0,
+                "learning_rate": _PPO_RATE,
+                "inner_epochs": 1,
+                "max_new_tokens": _ANSWER_TOKENS,
+                # At 1 so small a model says much that no reward model has seen, and scores mean nothing.
+                "temperature": 0.7,
+                # Nor has it seen answers without an end.
+                "missing_end": -1.0,
             },
         },
     )
@@ -151,9 +158,9 @@ def _recipes(output: Path) -> dict[str, Recipe]:
 
 
 def _learning(kind: str, rows: int, rate: float) -> dict[str, Any]:
-    """A recipe's keys: learn from so many rows, in one pass."""
-    files = {"train": _file(f"{kind}-train"), "eval": _file(f"{kind}-held-out")}
-    return {**files, "batch_size": _BATCH, "max_steps": rows // _BATCH, "learning_rate": rate}
+    """A recipe's keys: learn from so many rows, in one pass; what comes of it, the report measures."""
+    steps = {"batch_size": _BATCH, "max_steps": rows // _BATCH}
+    return {"train": _file(f"{kind}-train"), "eval_fraction": 0.0, **steps, "learning_rate": rate}
 
 
 def _look(backbone: Backbone, judges: Held, name: str, reporter: Reporter) -> Examined:
