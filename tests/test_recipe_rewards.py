@@ -28,6 +28,23 @@ def test_a_source_needs_one_kind_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("runs/reward", "model"),
+        ("org/classifier", "model"),
+        ("C:\\runs\\reward", "model"),
+        ("rewards.py", "model"),
+        ("https://host/score", "url"),
+        ("http://localhost:8000/score", "url"),
+        ("my rewards/polite.py:score", "function"),
+        ("package.module:score", "function"),
+    ],
+)
+def test_a_name_alone_tells_its_kind(name: str, kind: str) -> None:
+    assert RewardSource.named(name) == RewardSource(**{kind: name})
+
+
+@pytest.mark.parametrize(
     ("kind", "key", "value"),
     [
         ("function", "batch_size", 4),

@@ -129,7 +129,8 @@ def ppo(
 
     Args:
         reward: a function `(prompts, responses) -> scores` over lists of text, a
-            `heedful.models.rewards.Reward`, or the folder of a reward model.
+            `heedful.models.rewards.Reward`, or the name of one: the folder of a reward model,
+            `my_file.py:function`, or an endpoint's address.
         settings: as in `sft`, and the keys of `rollout`, `objective` and `watch` (`beta=0.05`,
             `max_new_tokens=48`).
 
@@ -139,7 +140,7 @@ def ppo(
     assert isinstance(recipe, PPORecipe)
     scored_by: Any = None
     if isinstance(reward, str | os.PathLike):
-        source = RewardSource(model=os.fspath(reward))
+        source = RewardSource.named(os.fspath(reward))
         recipe = recipe.model_copy(update={"reward": [source]})
     else:
         scored_by = reward if hasattr(reward, "name") else FunctionReward(reward)

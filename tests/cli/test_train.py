@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heedful.cli.train import split_arguments
-from heedful.recipe import load
+from heedful.recipe import RewardSource, load
 from tests.cli.command import Command, demonstrations, pairs, quick
 
 
@@ -82,6 +82,21 @@ def test_everyday_options_stand_for_keys_and_keys_win(heedful: Command, model: P
     recipe = load(kept, stage="sft")
     assert (recipe.model.name, recipe.output) == (str(model), str(tmp_path / "run=1"))
     assert (recipe.data.train, recipe.data.eval) == ([str(first), str(second)], str(held_out))
+
+
+def test_rewards_are_given_by_name(heedful: Command, model: Path, tmp_path: Path) -> None:
+    function = tmp_path / "rewards.py"
+    function.write_text("def short(prompts, responses):\n    return [-len(text) for text in responses]\n")
+    arguments = quick(model, pairs(tmp_path / "pairs.jsonl"), tmp_path / "run", "rollout.max_new_tokens=4")
+    names = ("--reward", f"{function}:short", "--reward", "runs/reward")
+    result = heedful("ppo", *names, "--dry-run", *arguments)
+    assert result.code == 0
+    kept = tmp_path / "kept.yaml"
+    kept.write_text(result.out)
+    assert load(kept, stage="ppo").reward == [
+        RewardSource(function=f"{function}:short"),
+        RewardSource(model="runs/reward"),
+    ]
 
 
 def test_training_writes_a_run_and_says_how_to_try_it(heedful: Command, model: Path, tmp_path: Path) -> None:

@@ -36,6 +36,15 @@ Train = Annotated[
 ]
 Eval = Annotated[str | None, typer.Option("--eval", metavar="FILE", help="What to judge by: data.eval=FILE.")]
 Output = Annotated[str | None, typer.Option(metavar="FOLDER", help="The run folder: output=FOLDER.")]
+Rewards = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reward",
+        metavar="NAME",
+        help="What scores the answers: a reward run or classifier, FILE.py:FUNCTION, or a URL; "
+        "several are added up: reward=[...].",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the recipe and a plan; train nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings and errors.")]
@@ -90,6 +99,7 @@ def ppo(
     arguments: Arguments = None,
     model: Model = None,
     train: Train = None,
+    rewards: Rewards = None,
     eval_file: Eval = None,
     output: Output = None,
     dry_run: DryRun = False,
@@ -97,7 +107,7 @@ def ppo(
     quiet: Quiet = False,
 ) -> None:
     """Train a model to earn a reward without moving far from where it started."""
-    everyday = _everyday(model, train, eval_file, output)
+    everyday = [*_everyday(model, train, eval_file, output), *_rewards(rewards or [])]
     _run("ppo", arguments or [], everyday, dry_run=dry_run, resume=resume, quiet=quiet)
 
 
@@ -141,6 +151,14 @@ def _everyday(
         "output": output,
     }
     return [f"{key}={json.dumps(value)}" for key, value in keys.items() if value is not None]
+
+
+def _rewards(names: Sequence[str]) -> list[str]:
+    """Rewards given by name as an override; none where there are none."""
+    from heedful.recipe import RewardSource
+
+    sources = [RewardSource.named(name).model_dump(exclude_defaults=True) for name in names]
+    return [f"reward={json.dumps(sources)}"] if sources else []
 
 
 def _run(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -102,6 +103,8 @@ class RewardRecipe(RewardKeys, Recipe):
     output: Text = "runs/reward"
 
 
+# package.module:function or path/to/file.py:function
+_FUNCTION = re.compile(r"(?:.+\.py|[^\W\d][\w.]*):[^\W\d]\w*")
 _REWARD_KINDS = ("model", "function", "url", "length")
 # Which kind of reward each key belongs to.
 _REWARD_KEYS = {
@@ -137,6 +140,13 @@ class RewardSource(Section):
     retries: Annotated[int, Field(ge=0)] = 3
     # Responses that a classifier or an endpoint gets at a time.
     batch_size: Count = 16
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """What a person means who gives a reward by name alone: an endpoint, a function, else a model."""
+        if name.startswith(("http://", "https://")):
+            return cls(url=name)
+        return cls(function=name) if _FUNCTION.fullmatch(name) else cls(model=name)
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:

@@ -98,9 +98,7 @@ def check(recipe: PPORecipe, *, has_reward: bool = False) -> None:
         RecipeError: which do not.
     """
     if not recipe.reward and not has_reward:
-        mend = (
-            "Name one: reward=[{model: runs/reward}], [{function: my_file.py:score}] or [{url: http://...}]."
-        )
+        mend = "Name one: --reward runs/reward, my_file.py:score or http://..., or a list in the recipe."
         raise RecipeError("there is no reward to learn from.", where="reward", mend=mend)
     if recipe.rollout.max_new_tokens >= recipe.data.max_length:
         what = f"{recipe.rollout.max_new_tokens} new tokens leave no room for a prompt."
