@@ -26,6 +26,7 @@ from heedful.errors import (
 )
 from heedful.recipe import RLHFRecipe, load
 from heedful.training import ppo, reward, sft
+from heedful.training.ppo_updates import Updates
 from heedful.training.reward import RewardStage
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import Reporter
@@ -326,14 +327,14 @@ def crash() -> None:
 # Calls of the loss: the held-out rows before the first step, a step, a second step.
 @pytest.mark.parametrize(
     ("stage", "of", "number"),
-    [("sft", "SFTStage", 3), ("reward", "RewardStage", 3), ("ppo", "PPOLoop", 2)],
+    [("sft", "SFTStage", 3), ("reward", "RewardStage", 3), ("ppo", "Updates", 2)],
 )
 def test_what_crashed_goes_on_where_it_was(
     whole: dict[str, bytes], stage: str, of: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = {"SFTStage": sft.SFTStage, "RewardStage": RewardStage, "PPOLoop": ppo.PPOLoop}[of]
+    owner = {"SFTStage": sft.SFTStage, "RewardStage": RewardStage, "Updates": Updates}[of]
     with monkeypatch.context() as patched:
-        at_call(number, (owner, "_updates" if of == "PPOLoop" else "loss"), crash, patched)
+        at_call(number, (owner, "__call__" if of == "Updates" else "loss"), crash, patched)
         with pytest.raises(Crash):
             go()
     begun = [name for name in STAGES if Path("out", name).exists()]

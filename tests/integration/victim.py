@@ -14,7 +14,7 @@ import torch
 from heedful.errors import Interrupted
 from heedful.training import checkpoint, rollout
 from heedful.training.job import Given
-from heedful.training.ppo_loop import PPOLoop
+from heedful.training.ppo_updates import Updates
 from tests import tiny
 from tests.training import small
 
@@ -49,7 +49,7 @@ def _die_at(name: str, call: int) -> None:
         "generate": (rollout, "sample"),
         "reward": (rollout, "checked"),
         "judge": (rollout, "score_tokens"),
-        "update": (PPOLoop, "_update"),
+        "update": (Updates, "_update"),
     }[name]
     function, calls = getattr(owner, attribute), [0]
 

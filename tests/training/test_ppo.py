@@ -25,6 +25,7 @@ from heedful.render.rows import Rows
 from heedful.render.truncate import Limits
 from heedful.training.job import Given
 from heedful.training.ppo_loop import PPOLoop, asked
+from heedful.training.ppo_updates import Updates
 from heedful.training.rollout import Rollout, collect
 from heedful.training.run_folder import RunFolder
 from tests import tiny
@@ -316,13 +317,19 @@ def test_an_iterations_rewards_and_advantages_are_those_of_the_objectives(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seen: dict[str, Any] = {}
-    update = PPOLoop._updates
+    learn, update = PPOLoop._learn_from, Updates.__call__
 
-    def noted(loop: PPOLoop, found: Rollout, gains: torch.Tensor, returns: torch.Tensor) -> dict[str, float]:
-        seen.update(found=found, gains=gains, returns=returns, beta=loop.beta, center=loop.shaping.center)
-        return update(loop, found, gains, returns)
+    def noted_loop(loop: PPOLoop, found: Rollout) -> dict[str, float]:
+        numbers = learn(loop, found)
+        seen.update(found=found, beta=loop.beta, center=loop.shaping.center)
+        return numbers
 
-    monkeypatch.setattr(PPOLoop, "_updates", noted)
+    def noted(updates: Updates, found: Rollout, *given: torch.Tensor, step: int) -> dict[str, float]:
+        seen["gains"], seen["returns"] = given
+        return update(updates, found, *given, step=step)
+
+    monkeypatch.setattr(PPOLoop, "_learn_from", noted_loop)
+    monkeypatch.setattr(Updates, "__call__", noted)
     train(tmp_path / "run", max_steps=2, discount=0.99, decay=0.9)
     found: Rollout = seen["found"]
     scores, penalties = found.scores - seen["center"], found.logps - found.reference

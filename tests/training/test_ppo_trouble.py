@@ -14,7 +14,7 @@ from heedful import formats
 from heedful.errors import RecipeError, RewardError, TrainingStopped
 from heedful.models.rewards import HttpReward
 from heedful.records import Demonstration, assistant, user
-from heedful.training import ppo, ppo_loop, rollout
+from heedful.training import ppo, ppo_loop, ppo_updates, rollout
 from heedful.training.job import Given
 from heedful.training.ppo_scores import Shaping
 from heedful.training.ppo_watch import Watch
@@ -206,14 +206,14 @@ def test_a_negative_mean_kl_is_explained_and_stops_nothing(
 
 def spoil_updates(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
     """The policy's loss is NaN in these updates, counted from 1."""
-    surrogate, made = ppo_loop.surrogate, [0]
+    surrogate, made = ppo_updates.surrogate, [0]
 
     def spoilt(*given: Any, **options: Any) -> Any:
         made[0] += 1
         losses, metrics = surrogate(*given, **options)
         return (losses * float("nan") if made[0] in calls else losses), metrics
 
-    monkeypatch.setattr(ppo_loop, "surrogate", spoilt)
+    monkeypatch.setattr(ppo_updates, "surrogate", spoilt)
 
 
 def test_a_single_bad_update_is_skipped_and_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,47 +7,32 @@ takes its passes after the policy's: the activations of only one of them are in 
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from heedful.errors import NotFinite, RewardError, TrainingStopped
+from heedful.errors import NotFinite, RewardError
 from heedful.models.rewards import Reward
 from heedful.models.roles import ActorCritic
 from heedful.objectives.kl import adapted, k1
-from heedful.objectives.ppo import advantages, surrogate, token_rewards, value_loss, whiten
+from heedful.objectives.ppo import advantages, token_rewards, whiten
 from heedful.recipe import PPORecipe
 from heedful.render.chat import Renderer
-from heedful.render.packing import pack
 from heedful.render.rows import Rows
 from heedful.training import checkpoint, ppo_watch
-from heedful.training.averages import Sums
 from heedful.training.guard import Decision
 from heedful.training.loop import Loop, Outcome, epoch_order
 from heedful.training.ppo_best import BestPolicy
 from heedful.training.ppo_numbers import described, shown, table
 from heedful.training.ppo_scores import Shaping
+from heedful.training.ppo_updates import Undone, Updates
 from heedful.training.rollout import Rollout, collect
 from heedful.training.tracking import Task
-
-# Before any update the policy that is trained is the one that sampled. What may differ is rounding.
-_SAME_KL = {torch.float32: 1e-6, torch.float64: 1e-6}
-_SAME_KL_HALF = 1e-2
-
-
-class _Undone(Exception):
-    """The updates of an iteration went so wrong that it has to be undone."""
-
-    def __init__(self, decision: Decision) -> None:
-        super().__init__(decision.reason)
-        self.decision = decision
 
 
 class Prompts:
@@ -78,12 +63,13 @@ class PPOLoop(Loop):
         self.best = BestPolicy(recipe.watch.best_kl)
         # Whether the held-out prompts of this step are still to be scored.
         self.owes_evaluation = False
-        # Why updates of this iteration were skipped.
-        self.skips: list[str] = []
         self.learner = ActorCritic(
             self.backbone, trunk=recipe.objective.critic == "trunk", temperature=recipe.rollout.temperature
         )
         self.learner.force_padded(self.settings.padded)
+        self.updates = Updates(
+            recipe, self.learner, self.parameters, self.optimizer, self.guard, where=str(self.run.path)
+        )
 
     def _begin(self, resume: bool) -> None:
         """As `Loop._begin`; held-out prompts that a failing reward left without scores are scored now."""
@@ -102,7 +88,7 @@ class PPOLoop(Loop):
             numbers = self._learn_from(rollout)
         except NotFinite as error:
             return self._undo_not_finite(error, task)
-        except _Undone as undone:
+        except Undone as undone:
             return self._mend(undone.decision, task)
         trouble = self.watch.judge(numbers)
         if trouble is not None:
@@ -127,7 +113,7 @@ class PPOLoop(Loop):
         if self._is_due(self.settings.log_every) or self.step == self.total:
             self._log("train", numbers)
             self.metrics.write("sample", self.step, answers)
-        for reason in self.skips:
+        for reason in self.updates.skips:
             self._note("skip", reason, task)
         remark = self.watch.remark(numbers)
         if remark:
@@ -180,101 +166,12 @@ class PPOLoop(Loop):
         )
         numbers = described(rollout, gains, returns) | told
         clock = time.perf_counter()
-        numbers |= self._updates(rollout, whiten(gains), returns)
+        numbers |= self.updates(rollout, whiten(gains), returns, step=self.step)
         seconds = {**rollout.seconds, "update": time.perf_counter() - clock}
         tokens = int(rollout.lengths.sum())
         numbers |= {f"seconds/{phase}": value for phase, value in seconds.items()}
         numbers |= {f"tokens_per_second/{phase}": tokens / value for phase, value in seconds.items()}
         return numbers
-
-    def _updates(self, rollout: Rollout, gains: Tensor, returns: Tensor) -> dict[str, float]:
-        """Clipped updates over the rollout, until they are done or the policy has moved far enough.
-
-        Raises:
-            _Undone: too many bad updates.
-        """
-        objective = self.recipe.objective
-        means: list[dict[str, float]] = []
-        self.skips = []
-        rows = len(rollout.rows)
-        size = max(math.ceil(rows / objective.minibatches), 1)
-        for epoch in range(objective.inner_epochs):
-            seed = (self.settings.seed * 1_000_003 + self.step) * 1_009 + epoch
-            order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed)).tolist()
-            for start in range(0, rows, size):
-                decision, found = self._update(rollout, gains, returns, order[start : start + size])
-                if not means and not self.skips:
-                    self._require_same_policy(found)
-                if decision.action == "skip":
-                    self.skips.append(decision.reason)
-                    continue
-                if decision.action != "go":
-                    raise _Undone(decision)
-                means.append(found)
-                if self._moved_far(found):
-                    return _mean(means) | {"updates": float(len(means) - 1), "stopped_early": 1.0}
-        if not means:
-            raise _Undone(self.guard.give_way(f"{self.skips[-1]}, in every update of an iteration"))
-        return _mean(means) | {"updates": float(len(means)), "stopped_early": 0.0}
-
-    def _update(
-        self, rollout: Rollout, gains: Tensor, returns: Tensor, members: Sequence[int]
-    ) -> tuple[Decision, dict[str, float]]:
-        """One optimiser step over these rows, every token of them weighing the same, unless it is bad or the
-        policy has moved far enough.
-        """
-        sums = Sums()
-        chosen = rollout.tokens_of(members)
-        weight = 1.0 / len(chosen)
-        for packed in pack([rollout.rows[index] for index in members], self.settings.tokens_per_row):
-            at = rollout.tokens_of([members[index] for index in packed.rows])
-            losses = self._losses(rollout, gains, returns, at, weight, sums)
-            self.learner.backward(packed.to(self.backbone.device), *losses)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm))
-        loss, metrics, _ = sums.average(len(chosen))
-        decision = self.guard.judge(loss, norm)
-        found = {"loss": loss, "grad_norm": norm, **metrics}
-        if decision.action == "go" and not self._moved_far(found):
-            self.optimizer.step()
-        self.optimizer.zero_grad()
-        return decision, found
-
-    def _moved_far(self, found: dict[str, float]) -> bool:
-        """Whether the updates before this one have taken the policy as far as one iteration may."""
-        limit = self.recipe.objective.max_approx_kl
-        return limit is not None and found["policy/approx_kl"] > limit
-
-    def _losses(
-        self, rollout: Rollout, gains: Tensor, returns: Tensor, at: Tensor, weight: float, sums: Sums
-    ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-        """The policy's and the critic's loss on the tokens `at`, as `ActorCritic.backward` takes them."""
-        objective, device = self.recipe.objective, self.backbone.device
-
-        def policy(logps: Tensor) -> Tensor:
-            old, gain = rollout.logps[at].to(device), gains[at].to(device)
-            losses, metrics = surrogate(logps, old, gain, clip=objective.clip)
-            sums.add(losses.sum(), metrics, len(at))
-            return losses.sum() * weight
-
-        def critic(values: Tensor) -> Tensor:
-            old, wanted = rollout.values[at].to(device), returns[at].to(device)
-            losses, metrics = value_loss(values, old, wanted, clip=objective.value_clip)
-            sums.add(torch.zeros(()), {**metrics, "value/loss": losses}, 0)
-            return losses.sum() * weight * objective.value_coefficient
-
-        return policy, critic
-
-    def _require_same_policy(self, found: dict[str, float]) -> None:
-        """Before any update the ratio is 1: else the sampler and the trainer disagree on the same tokens."""
-        most = _SAME_KL.get(self.backbone.compute_dtype, _SAME_KL_HALF)
-        exact = most < _SAME_KL_HALF
-        if found["policy/approx_kl"] > most or (exact and found["policy/clipped"] > 0):
-            raise TrainingStopped(
-                f"before its first update the policy differs from the one that sampled: approximate KL "
-                f"{found['policy/approx_kl']:.2g}, {found['policy/clipped']:.1%} of tokens clipped.",
-                where=str(self.run.path),
-                mend="This is a defect of Heedful or of the model's code; please report it.",
-            )
 
     def _keep(self, stop: bool, task: Task) -> None:
         """As `Loop._keep`; a policy that cannot answer the held-out prompts is not kept but undone."""
@@ -393,7 +290,3 @@ def asked(step: int, rows: int, count: int, seed: int) -> list[int]:
 
 def _prefixed(prefix: str, numbers: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": float(value) for name, value in numbers.items()}
-
-
-def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: sum(one[name] for one in found) / len(found) for name in found[0]}
