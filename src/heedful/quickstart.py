@@ -33,7 +33,7 @@ from heedful.training.tracking import Reporter, read_metrics
 _ANSWER_TOKENS, _PROMPTS = 96, 32
 # What each stage learns from: as much as two cores without bf16 get through in the promised fifteen minutes.
 _BATCH, _DEMONSTRATIONS, _PAIRS, _REWARD_PAIRS = 8, 96, 96, 64
-_ITERATIONS, _EPISODES = 4, 24
+_ITERATIONS, _EPISODES, _EPISODE_TOKENS = 4, 24, 64
 _SFT_RATE, _DPO_RATE, _REWARD_RATE, _PPO_RATE = 3e-4, 2e-4, 4e-4, 5e-4
 _INTRO = (
     "A 135-million-parameter model was fine-tuned on short, direct demonstrations (SFT). From there it took "
@@ -141,7 +141,7 @@ def _recipes(output: Path) -> dict[str, Recipe]:
                 "max_steps": _ITERATIONS,
                 "learning_rate": _PPO_RATE,
                 "inner_epochs": 1,
-                "max_new_tokens": _ANSWER_TOKENS,
+                "max_new_tokens": _EPISODE_TOKENS,
                 # At 1 so small a model says much that no reward model has seen, and scores mean nothing.
                 "temperature": 0.7,
                 # Nor has it seen answers without an end.
