@@ -183,6 +183,7 @@ class PPOLoop(Loop):
     def _undo_not_finite(self, error: NotFinite, task: Task) -> bool:
         """Go back from a state whose logits are not finite; one that was saved is no state to go back to."""
         checkpoint.discard(self.run.checkpoints, self.step)
+        self.owes_evaluation = False
         advice = f"{error.mend} Else start anew with a lower training.learning_rate."
         return self._mend(self.guard.give_way("the policy's logits are not finite", advice), task)
 
