@@ -119,15 +119,16 @@ def _methods(report: Mapping[str, Any]) -> str:
 
 def _added(report: Mapping[str, Any]) -> str:
     """Which runs were made later, elsewhere, from an SFT model of their own."""
-    lines = []
+    origins: dict[str, list[str]] = {}
     for name, run in sorted(report["runs"].items()):
         if "made" in run:
-            made, gold = run["made"], _interval(run["made"]["sft_gold"])
-            lines.append(
-                f"`{name}` was made {made['date']} ({made['machine']['cpu']}, {made['precision']}) from an "
-                f"SFT model made anew by the same settings, which earns {gold}."
+            made = run["made"]
+            origin = (
+                f"Made {made['date']} ({made['machine']['cpu']}, {made['precision']}) from an SFT model made "
+                f"anew by the same settings, which earns {_interval(made['sft_gold'])}"
             )
-    return "\n".join(lines)
+            origins.setdefault(origin, []).append(f"`{name}`")
+    return "\n\n".join(f"{origin}: {', '.join(names)}." for origin, names in origins.items())
 
 
 def scored(report: Mapping[str, Any], run: Mapping[str, Any]) -> int:

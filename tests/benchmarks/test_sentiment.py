@@ -275,8 +275,8 @@ def test_runs_of_a_later_study_stand_beside_those_of_an_earlier_one(report: dict
     assert found["policies"]["sft"] == report["policies"]["sft"]
     assert ("ppo-gold", 1.0) in {(line.method, line.beta) for line in figure.frontier(found)}
     assert (
-        "`ppo-gold-beta1-seed0` was made 2026-02-03 (Some CPU, fp32) from an SFT model made anew by the same "
-        "settings, which earns 0.15 (0.05 to 0.25)."
+        "Made 2026-02-03 (Some CPU, fp32) from an SFT model made anew by the same settings, which earns "
+        "0.15 (0.05 to 0.25): `ppo-gold-beta1-seed0`."
     ) in tables.render(found)
     assert "made anew" not in tables.render(report)
 
