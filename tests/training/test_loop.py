@@ -126,8 +126,13 @@ def test_ctrl_c_in_a_bad_step_names_the_checkpoint_before_it(tmp_path: Path) -> 
 
 
 def test_a_second_ctrl_c_insists() -> None:
-    with Interrupt() as interrupt:
-        signal.raise_signal(signal.SIGINT)
-        assert interrupt.asked
-        with pytest.raises(KeyboardInterrupt):
+    # A shell has its background commands ignore Ctrl-C, and these tests may be one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Interrupt() as interrupt:
             signal.raise_signal(signal.SIGINT)
+            assert interrupt.asked
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
