@@ -132,7 +132,7 @@ def test_the_whole_benchmark_writes_what_the_table_shows(
     hh.write_text("\n".join(json.dumps(row) for row in rows))
     given: list[Any] = ["--train", names["first"], names["second"], "--test", names["third"], "--hh", hh]
     given += ["--model", tiny.save(tmp_path / "model"), "--pairs", 8, "--max-length", 128]
-    given += ["--output", tmp_path / "run", "--results", tmp_path, "--precision", "fp32"]
+    given += ["--output", tmp_path / "run", "--results", tmp_path, "--precision", "fp32", "--held-out", 0.4]
     reward_model.main([str(part) for part in given])
     (written,) = (tmp_path / "reward_model").glob("*.json")
     report = json.loads(written.read_text())
