@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +151,17 @@ def render_memory(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def render_ppo(report: Mapping[str, Any]) -> str:
-    """Markdown: the machine and the table of `benchmarks.ppo`."""
-    settings = report["settings"]
-    work = (
-        f"{settings['episodes']} episodes an iteration, prompts of at most {settings['prompt_tokens']} "
-        f"tokens and {settings['new_tokens']} new ones, {settings['inner_epochs']} passes"
-    )
-    return _comparison(report, work, ["ppo"])
+def render_ppo(reports: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: per machine and precision the newest table of `benchmarks.ppo`."""
+    blocks = []
+    for report, kinds in latest(reports):
+        settings = report["settings"]
+        work = (
+            f"{settings['episodes']} episodes an iteration, prompts of at most {settings['prompt_tokens']} "
+            f"tokens and {settings['new_tokens']} new ones, {settings['inner_epochs']} passes"
+        )
+        blocks.append(_comparison(report, work, kinds))
+    return "\n\n".join(blocks)
 
 
 def render_sampling(report: Mapping[str, Any]) -> str:
@@ -181,10 +184,10 @@ def splice(page: str, body: str, begin: str = BEGIN, end: str = END) -> str:
     return f"{before}{begin}\n{body}\n{end}{after}"
 
 
-def newest(folder: Path) -> Mapping[str, Any] | None:
-    """The latest report of a folder."""
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return max(reports, key=lambda report: str(report["date"]), default=None)
+def reports_of(folder: Path) -> list[Mapping[str, Any]]:
+    """A folder's reports, the newest last."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    return sorted(found, key=lambda report: str(report["date"]))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -192,19 +195,19 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit("usage: python -m benchmarks.table PAGE.md")
     page = Path(arguments[0])
     text = page.read_text(encoding="utf-8")
-    others = {
-        "memory": render_memory,
+    others: dict[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {
+        "memory": lambda reports: render_memory(reports[-1]),
         "ppo": render_ppo,
-        "sampling": render_sampling,
-        "reward_model": reward_table.render,
+        "sampling": lambda reports: render_sampling(reports[-1]),
+        "reward_model": lambda reports: reward_table.render(reports[-1]),
     }
     for name, render_other in others.items():
         begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
-        report = newest(RESULTS / name)
-        if begin in text and report is not None:
-            text = splice(text, render_other(report), begin, end)
+        reports = reports_of(RESULTS / name)
+        if begin in text and reports:
+            text = splice(text, render_other(reports), begin, end)
     if BEGIN in text:
-        reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+        reports = reports_of(RESULTS)
         if not reports:
             raise SystemExit(f"no results in {RESULTS}: run `python -m benchmarks` first")
         text = splice(text, render(reports))

@@ -103,7 +103,7 @@ def test_ppo_has_a_table_of_its_own() -> None:
         "new_tokens": 48,
         "inner_epochs": 4,
     }
-    lines = table.render_ppo(found).splitlines()
+    lines = table.render_ppo([found]).splitlines()
     assert "16 episodes an iteration, prompts of at most 96 tokens and 48 new ones, 4 passes" in lines[0]
     assert lines[-1] == (
         "| PPO, TRL as it comes | 0.100 episodes/s | 0.400 episodes/s | **4.0×** "
