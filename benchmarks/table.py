@@ -186,7 +186,7 @@ def splice(page: str, body: str, begin: str = BEGIN, end: str = END) -> str:
 
 def reports_of(folder: Path) -> list[Mapping[str, Any]]:
     """A folder's reports, the newest last."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     return sorted(found, key=lambda report: str(report["date"]))
 
 
