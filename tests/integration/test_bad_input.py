@@ -262,7 +262,11 @@ def test_no_data_at_all(heedful: Command) -> None:
         ("runs", "there is no model called 'runs'"),
     ],
 )
-def test_a_model_that_does_not_exist(heedful: Command, tmp_path: Path, name: str, message: str) -> None:
+def test_a_model_that_does_not_exist(
+    heedful: Command, tmp_path: Path, name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A checkout whose quickstart was run does have a folder `runs`.
+    monkeypatch.chdir(tmp_path)
     data = demonstrations(tmp_path / "demos.jsonl")
     result = heedful("sft", "--model", name, "--train", data, "--output", tmp_path / "run")
     assert result.code == 2
