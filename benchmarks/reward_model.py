@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from benchmarks import machine
 from benchmarks.heedful_jobs import DTYPES
 from benchmarks.session import ROOT, say, write
-from heedful.evaluation.intervals import paired_difference, share
 from heedful.evaluation.preference_accuracy import Accuracy
 from heedful.evaluation.reward_pairs import ScoredPair, quality, scored_pairs
+from heedful.intervals import paired_difference, share
 from heedful.prepare.split import split_by_prompt
 from heedful.records import Preference
 

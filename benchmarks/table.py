@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import reward_table
 from benchmarks.measure import PEER_VARIANTS, Figures
-from heedful.evaluation.intervals import wilson
+from heedful.intervals import wilson
 
 BEGIN = "<!-- benchmark:begin -->"
 END = "<!-- benchmark:end -->"

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 import heedful
 from benchmarks.sentiment import task
 from benchmarks.sentiment.study import Study, method_of
-from heedful.evaluation.intervals import bootstrap
+from heedful.intervals import bootstrap
 from heedful.models import adapters
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import FunctionReward

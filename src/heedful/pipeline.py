@@ -32,6 +32,7 @@ from heedful.render.rows import render
 from heedful.render.truncate import Limits
 from heedful.report import AccuracyRow, Curve, ReportData, SideBySide, write
 from heedful.training.loop import Outcome
+from heedful.training.reading import without_ties
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import Reporter
 
@@ -221,8 +222,9 @@ def held_out(
         for record in records
         if not isinstance(record, kinds)
     ]
-    usable = [record for record in records if isinstance(record, kinds)]
-    kept = Kept(usable, [*(records.quarantined if isinstance(records, Kept) else []), *others])
+    (usable,) = without_ties([record for record in records if isinstance(record, kinds)])
+    before = records.quarantined if isinstance(records, Kept) else []
+    kept = Kept(usable, [*before, *others, *usable.quarantined])
     if not usable:
         raise DataError(f"there is no {wanted} to evaluate on ({kept.counts}).")
     return kept

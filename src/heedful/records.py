@@ -16,6 +16,19 @@ ROLES: tuple[str, ...] = get_args(Role)
 
 Verdict = Literal["a", "b", "tie", "both_bad", "skip"]
 
+EVEN = 0.5
+"""The probability of a tie."""
+
+# Metadata that mean the same in every record; readers use these names, whatever their layout calls them.
+ANNOTATOR = "annotator"  # who voted, text: one record per vote
+SHOWN_FIRST = "shown_first"  # "chosen" or "rejected": which side the annotator saw first (left, A, 1)
+VERDICT = "verdict"  # "both_bad" for a tie of two bad responses
+AGREEMENT = "agreement"  # the share of votes that went to `chosen`, in [0, 1]
+LANGUAGE = "language"  # a code such as "en", as the source gives it
+SECONDS = "seconds"  # how long the vote took
+GENERATORS = ("generator_chosen", "generator_rejected")  # which model or person wrote each side; "generator"
+SCORES = ("score_chosen", "score_rejected")  # the source's scores of each side
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -51,6 +64,19 @@ def _freeze(record: Any, *names: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt nobody has answered yet: what RL samples from, and what candidates are made for."""
+
+    prompt: Messages
+    id: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "prompt")
+
+
+@dataclass(frozen=True, slots=True)
 class Demonstration:
     """A prompt and the response to imitate: what SFT learns from."""
 
@@ -71,7 +97,8 @@ class Preference:
 
     `margin` is how much better in the source's own units, where known; `weight` multiplies the pair's loss.
     `probability` is a soft label: how likely it is that chosen is truly the better one, in [0, 1], and at
-    least 0.5 where the source's likelier side became chosen. None means the source is certain.
+    least 0.5 where the source's likelier side became chosen. None means the source is certain; exactly 0.5
+    is a tie, whose sides are chosen and rejected in name only (the first shown is `chosen`).
     """
 
     prompt: Messages
@@ -88,6 +115,11 @@ class Preference:
         _freeze(self, "prompt", "chosen", "rejected")
         if self.probability is not None and not 0 <= self.probability <= 1:
             raise ValueError(f"probability must be between 0 and 1, and is {self.probability:g}")
+
+    @property
+    def tie(self) -> bool:
+        """Whether neither side is preferred."""
+        return self.probability == EVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +185,4 @@ class Judgement:
     at: datetime | None = None
 
 
-Record = Demonstration | Preference | Feedback | Rating | Ranking | Judgement
+Record = Prompt | Demonstration | Preference | Feedback | Rating | Ranking | Judgement

@@ -6,7 +6,7 @@ import pytest
 
 from heedful.errors import DataError
 from heedful.evaluation.behaviour import Answer, has_preamble, measure
-from heedful.evaluation.intervals import bootstrap, wilson
+from heedful.intervals import bootstrap, wilson
 from heedful.records import user
 
 

@@ -16,7 +16,7 @@ from heedful.evaluation.calibration import (
     log_losses,
     sigmoid,
 )
-from heedful.evaluation.intervals import wilson
+from heedful.intervals import wilson
 
 LOG_3 = math.log(3)  # σ(log 3) = 3/4
 

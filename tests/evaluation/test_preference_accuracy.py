@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from heedful.errors import DataError
-from heedful.evaluation.intervals import wilson
 from heedful.evaluation.preference_accuracy import (
     PairScores,
     implicit_reward,
@@ -12,6 +11,7 @@ from heedful.evaluation.preference_accuracy import (
     per_token,
     shorter_wins,
 )
+from heedful.intervals import wilson
 
 #                       won    lost   tie    won by length only
 LENGTHS = ([4, 4, 5, 10], [4, 4, 6, 10])

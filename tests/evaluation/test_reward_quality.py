@@ -9,8 +9,8 @@ import pytest
 
 from heedful.errors import DataError
 from heedful.evaluation.calibration import calibration, cross_fitted, fit_temperature
-from heedful.evaluation.intervals import paired_difference, share, wilson
 from heedful.evaluation.reward_quality import MOST_MISTAKES, RewardQuality, reward_quality
+from heedful.intervals import paired_difference, share, wilson
 
 #         right  wrong  tie   right
 CHOSEN = [2.0, -1.0, 0.5, 3.0]

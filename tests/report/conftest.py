@@ -3,7 +3,7 @@
 import pytest
 
 from heedful.evaluation.behaviour import Behaviour
-from heedful.evaluation.intervals import wilson
+from heedful.intervals import wilson
 from heedful.report import AccuracyRow, Curve, ReportData, SideBySide
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heedful.evaluation.answer_scores import AnswerScores
-from heedful.evaluation.intervals import wilson
+from heedful.intervals import wilson
 from heedful.report import AccuracyRow, ReportData
 from heedful.report.wording import (
     Number,

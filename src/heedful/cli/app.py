@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 import heedful
 from heedful.cli import evaluate, inspect, models, talk, train
+from heedful.cli.data_options import reads_files
 from heedful.errors import Interrupted
 
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     help="Teach a language model what people prefer.",
 )
 app.command()(evaluate.quickstart)
-app.command()(inspect.inspect)
+app.command()(reads_files(inspect.inspect))
 app.command()(train.sft)
 app.command()(train.reward)
 app.command()(train.dpo)

@@ -6,15 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heedful.cli.data_options import Reading
+
 if TYPE_CHECKING:
-    from heedful.quarantine import Kept, Quarantined
+    from heedful.quarantine import Kept
     from heedful.records import Record
 
 SIDES = ("prompt", "response", "chosen", "rejected")
@@ -53,24 +54,25 @@ class Findings:
 
 def inspect(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Preferences or demonstrations.")],
-    format: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The files' format; left out, it is recognised.")
-    ] = None,
+    reading: Reading,
     quarantine: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the rows that were left out, and why.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read this many rows of each file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, for programs.")] = False,
 ) -> None:
     """Say what data files hold: format, kind, counts, lengths, and what would be left out and why."""
-    from heedful import formats
-    from heedful.quarantine import write_quarantine
+    from heedful.quarantine import Kept, Quarantined, write_quarantine
 
     left_out: list[Quarantined] = []
     for number, path in enumerate(files):
-        kept = formats.read(path, format=format, limit=limit, bad_lines="quarantine")
+        source = reading.stream(path)
+        outcomes = list(source)
+        kept = Kept(
+            [outcome for outcome in outcomes if not isinstance(outcome, Quarantined)],
+            [outcome for outcome in outcomes if isinstance(outcome, Quarantined)],
+        )
         left_out += kept.quarantined
-        findings = examine(path, format or recognised(path), kept)
+        findings = examine(path, source.format.name, kept)
         if as_json:
             typer.echo(json.dumps(asdict(findings), ensure_ascii=False))
         else:
@@ -78,16 +80,6 @@ def inspect(
     if quarantine is not None:
         write_quarantine(left_out, quarantine)
         typer.echo(f"{len(left_out)} left-out rows written to {quarantine}", err=True)
-
-
-def recognised(path: Path) -> str:
-    """The format that reading the file recognised."""
-    from heedful.formats.files import rows
-    from heedful.formats.reading import SAMPLE_ROWS
-    from heedful.formats.registry import recognise
-
-    objects = (row.value for row in rows(path.expanduser()) if isinstance(row.value, dict) and row.value)
-    return recognise(list(islice(objects, SAMPLE_ROWS)), str(path)).name
 
 
 def examine(path: Path, format: str, kept: Kept[Record]) -> Findings:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedful.errors import DataError
-from heedful.evaluation.intervals import Interval, bootstrap
+from heedful.intervals import Interval, bootstrap
 
 LEAST_ANSWERS = 5  # below which a mean is that of a few answers, and none is given
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heedful.errors import DataError
-from heedful.evaluation.intervals import Interval, bootstrap, wilson
+from heedful.intervals import Interval, bootstrap, wilson
 from heedful.records import Messages
 
 # An answer has a preamble when it opens with one of these, after quotes, asterisks and spaces. They are the

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heedful.errors import DataError
-from heedful.evaluation.intervals import LEVEL, RESAMPLES, Interval, bootstrap, group_codes, share
+from heedful.intervals import LEVEL, RESAMPLES, Interval, bootstrap, group_codes, share
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]

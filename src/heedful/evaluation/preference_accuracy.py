@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heedful.errors import DataError
-from heedful.evaluation.intervals import wilson
+from heedful.intervals import wilson
 
 Array = NDArray[np.float64]
 

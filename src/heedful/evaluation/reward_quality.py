@@ -23,8 +23,8 @@ from heedful.evaluation.calibration import (
     equal_mass,
     fit_temperature,
 )
-from heedful.evaluation.intervals import Interval, group_codes, paired_difference, share
 from heedful.evaluation.preference_accuracy import Accuracy
+from heedful.intervals import Interval, group_codes, paired_difference, share
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]

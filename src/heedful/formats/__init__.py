@@ -1,11 +1,12 @@
 """Files in, records out, and back: preference data in the layouts it is found in.
 
-`read` recognises the layout by content and accounts for every row; `write` writes one of the layouts; `names`
-lists them. Each outside format is one file in this folder. Nothing here needs torch or a tokenizer.
+`read` recognises the layout by content and accounts for every row; `stream` does so without holding the rows;
+`write` writes one of the layouts; `names` lists them. Each outside format is one file in this folder. Nothing
+here needs torch or a tokenizer.
 """
 
-from .reading import read
-from .registry import names
-from .writing import write
+from .reading import read, stream
+from .registry import names, writable
+from .writing import Written, write
 
-__all__ = ["names", "read", "write"]
+__all__ = ["Written", "names", "read", "stream", "writable", "write"]

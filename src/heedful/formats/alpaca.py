@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import DataError
 from ..records import Demonstration, Message, Messages, Record, assistant, user
 from .fields import Fault, Fields, Origin, field, kind_of, optional_text, provenance, text
+from .format import Format, Unfit
 
 PROMPT_FIELDS = frozenset({"instruction", "input", "system", "history"})
 LAYOUTS = (frozenset({"instruction", "output"}),)
@@ -53,17 +53,29 @@ def _history(value: Any) -> Messages:
 def dump(record: Record) -> dict[str, Any]:
     """A Demonstration with a prompt of [system], user, assistant, ..., user and a response of one message."""
     if not isinstance(record, Demonstration):
-        raise DataError(f"Alpaca holds demonstrations, not a {type(record).__name__}.")
+        raise Unfit("kind", f"Alpaca holds demonstrations, not a {type(record).__name__}")
     system = record.prompt[0].content if record.prompt and record.prompt[0].role == "system" else ""
     rest = record.prompt[1:] if system else record.prompt
     roles = [message.role for message in rest]
     if roles != ["user", "assistant"] * (len(rest) // 2) + ["user"]:
-        raise DataError(f"Alpaca cannot hold a prompt of the turns {', '.join(roles) or 'none'}.")
+        raise Unfit("turns", f"Alpaca cannot hold a prompt of the turns {', '.join(roles) or 'none'}")
     if [message.role for message in record.response] != ["assistant"]:
-        raise DataError(f"Alpaca cannot hold a response of {len(record.response)} messages.")
+        raise Unfit("response", f"Alpaca cannot hold a response of {len(record.response)} messages")
     row: dict[str, Any] = {"instruction": rest[-1].content, "input": "", "output": record.response[0].content}
     if system:
         row["system"] = system
     if len(rest) > 1:
         row["history"] = [[q.content, a.content] for q, a in zip(rest[:-1:2], rest[1::2], strict=True)]
     return row
+
+
+FORMAT = Format(
+    name="alpaca",
+    about="Alpaca's demonstrations",
+    layouts=LAYOUTS,
+    fits=fits,
+    parse=parse,
+    dump=dump,
+    columns=True,
+    reserved=PROMPT_FIELDS | {"output"},
+)

@@ -3,7 +3,8 @@
 Which side is better: `preference` runs from 1 (`output_1`) to 2 (`output_2`), and `preference - 1` is the
 judge's probability that `output_2` is the better one. The likelier output becomes `chosen`, so a record's
 `probability` is never below 0.5; exactly 1 or 2 is a hard label, and its `probability` None. A tie is 1.5,
-null, or the 0 of older files: it prefers neither output, and the row is left out as `tie`.
+null, or the 0 of older files: a probability of 0.5, with `output_1` as chosen in name. `output_1` is taken to
+be what was shown first.
 
 The prompt is read as Alpaca's is; AlpacaFarm's files, with an `input` and no generators, have this layout
 too. The judge's raw completion, many times the size of all the rest, is the one column that is not kept.
@@ -13,16 +14,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..records import Preference
+from ..records import EVEN, SHOWN_FIRST, Preference
 from .alpaca import PROMPT_FIELDS, prompt_of_alpaca
 from .fields import Fault, Fields, Origin, field, number, provenance, response_of, text
+from .format import Format
 
 FIELDS = frozenset({"instruction", "output_1", "output_2", "preference"})
 LAYOUTS = (FIELDS,)
 LEFT_BEHIND = frozenset({"generator_1", "generator_2", "raw_completion"})
 """Columns that are no metadata: the generators become those of chosen and rejected, the last is dropped."""
 
-EVEN = 0.5
 OLD_TIE = 0
 
 
@@ -44,6 +45,7 @@ def parse(row: Fields, origin: Origin) -> Preference:
     better, worse = (2, 1) if second > EVEN else (1, 2)
     probability = max(second, 1 - second)
     own = provenance(row, origin, FIELDS | PROMPT_FIELDS | LEFT_BEHIND)
+    own["metadata"] |= {SHOWN_FIRST: "chosen" if better == 1 else "rejected"}
     own["metadata"] |= _generators(row, better, worse)
     return Preference(
         prompt,
@@ -55,12 +57,12 @@ def parse(row: Fields, origin: Origin) -> Preference:
 
 
 def _probability_of_second(preference: Any) -> float:
-    """How likely `output_2` is the better one; never `EVEN`."""
+    """How likely `output_2` is the better one."""
     if preference is None:
-        raise Fault("tie", '"preference" is null: neither output is preferred')
+        return EVEN
     given = number(preference, "preference")
-    if given == OLD_TIE or given - 1 == EVEN:
-        raise Fault("tie", f'"preference" is {given:g}: neither output is preferred')
+    if given == OLD_TIE:
+        return EVEN
     if not 1 <= given <= 2:
         raise Fault("bad_value", f'"preference" must be between 1 and 2, and is {given:g}')
     return given - 1
@@ -70,3 +72,6 @@ def _generators(row: Fields, better: int, worse: int) -> dict[str, Any]:
     """Who wrote chosen and rejected, where the row says so."""
     sides = {"generator_chosen": f"generator_{better}", "generator_rejected": f"generator_{worse}"}
     return {name: row[key] for name, key in sides.items() if key in row}
+
+
+FORMAT = Format(name="alpaca-eval", about="AlpacaEval's annotations", layouts=LAYOUTS, fits=fits, parse=parse)

@@ -52,13 +52,16 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Fault(Exception):
-    """A row that cannot be used: a code from `REASONS` and one sentence for a person."""
+    """A row that cannot be used: a code from `REASONS` and one sentence for a person.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    `part` is what of the row cannot be used, where a row holds several records; None means the whole row.
+    """
+
+    def __init__(self, reason: str, detail: str, part: Any = None) -> None:
         if reason not in REASONS:
             raise ValueError(f"unknown reason {reason!r}")
         super().__init__(detail)
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.part = reason, detail, part
 
 
 @dataclass(frozen=True, slots=True)

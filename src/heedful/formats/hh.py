@@ -11,6 +11,7 @@ import re
 
 from ..records import Message, Messages, Preference, assistant, user
 from .fields import Fault, Fields, Origin, common_turns, field, provenance, text
+from .format import Format
 
 SIDES = frozenset({"chosen", "rejected"})
 LAYOUTS = (SIDES,)
@@ -54,3 +55,8 @@ def _turns(row: Fields, key: str) -> Messages:
 
 def _message(speaker: str, content: str) -> Message:
     return user(content.strip()) if speaker == "Human" else assistant(content.strip())
+
+
+FORMAT = Format(
+    name="hh", about="Anthropic HH's pairs of transcripts", layouts=LAYOUTS, fits=fits, parse=parse
+)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ..errors import DataError
 from ..records import Message, Messages, Preference, Record, Role
 from .alpaca import PROMPT_FIELDS, prompt_of_alpaca
 from .fields import (
@@ -24,6 +23,7 @@ from .fields import (
     response_of,
     text,
 )
+from .format import Format, Unfit
 
 SIDES = frozenset({"chosen", "rejected"})
 SHAREGPT_FIELDS = SIDES | {"conversations"}
@@ -96,9 +96,7 @@ def _with_system(messages: list[Message], row: Fields) -> Messages:
 def dump_sharegpt(record: Record) -> dict[str, Any]:
     """A Preference whose turns alternate as LLaMA-Factory asks (it skips other rows with a warning)."""
     if not isinstance(record, Preference):
-        raise DataError(f"a ranking holds preferences, not a {type(record).__name__}.")
-    if record.margin is not None:
-        raise DataError("LLaMA-Factory's ranking has no margin.")
+        raise Unfit("kind", f"a ranking holds preferences, not a {type(record).__name__}")
     spoken = record.prompt[1:] if record.prompt and record.prompt[0].role == "system" else record.prompt
     asks = [message.role in ("user", "tool") for message in spoken]
     if (
@@ -107,12 +105,12 @@ def dump_sharegpt(record: Record) -> dict[str, Any]:
         or any(m.role == "system" for m in spoken)
     ):
         roles = ", ".join(message.role for message in record.prompt) or "none"
-        raise DataError(
-            f"LLaMA-Factory wants human and gpt in turn, the human last; the prompt's turns are {roles}."
-        )
+        what = f"LLaMA-Factory wants human and gpt in turn, the human last; the prompt's turns are {roles}"
+        raise Unfit("turns", what)
     for side in (record.chosen, record.rejected):
         if [message.role for message in side] != ["assistant"]:
-            raise DataError(f"LLaMA-Factory's ranking cannot hold a response of {len(side)} messages.")
+            what = f"LLaMA-Factory's ranking cannot hold a response of {len(side)} messages"
+            raise Unfit("response", what)
     return {
         "conversations": [_turn(message) for message in record.prompt],
         "chosen": _turn(record.chosen[0]),
@@ -122,3 +120,22 @@ def dump_sharegpt(record: Record) -> dict[str, Any]:
 
 def _turn(message: Message) -> dict[str, str]:
     return {"from": NAME_OF[message.role], "value": message.content}
+
+
+SHAREGPT = Format(
+    name="sharegpt-ranking",
+    about="LLaMA-Factory's ranking in ShareGPT style",
+    layouts=SHAREGPT_LAYOUTS,
+    fits=fits_sharegpt,
+    parse=parse_sharegpt,
+    dump=dump_sharegpt,
+    columns=True,
+    reserved=SHAREGPT_FIELDS | {"system"},
+)
+ALPACA = Format(
+    name="alpaca-ranking",
+    about="LLaMA-Factory's ranking in Alpaca style",
+    layouts=ALPACA_LAYOUTS,
+    fits=fits_alpaca,
+    parse=parse_alpaca,
+)

@@ -27,15 +27,18 @@ from ..records import (
     Message,
     Messages,
     Preference,
+    Prompt,
     Ranking,
     Rating,
     Record,
     Verdict,
 )
 from .fields import Fault, Fields, Origin, field, flag, kind_of, number, text, turns
+from .format import NUMBERS, Format
 
 SCHEMA = 1
 KINDS: dict[str, type[Any]] = {
+    "prompt": Prompt,
     "demonstration": Demonstration,
     "preference": Preference,
     "feedback": Feedback,
@@ -208,3 +211,15 @@ DECODERS: dict[str, Callable[[Any, str], Any]] = {
     "seconds": _or_null(number),
     "at": _or_null(_time),
 }
+
+
+FORMAT = Format(
+    name="heedful",
+    about="Heedful's own rows",
+    layouts=LAYOUTS,
+    fits=fits,
+    parse=parse,
+    dump=dump,
+    carries=NUMBERS,
+    whole=True,
+)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import DataError
 from ..records import Demonstration, Messages, Preference, Record
 from .fields import Fault, Fields, Origin, check_response, conversation, field, kind_of, provenance, turns
+from .format import Format, Unfit
 
 ALIASES = {"developer": "system", "function": "tool"}
 """OpenAI's other names: newer models call the system `developer`, older ones called a tool `function`."""
@@ -64,18 +64,17 @@ def _output(row: Fields, key: str) -> Messages:
 def dump_chat(record: Record) -> dict[str, Any]:
     """A Demonstration of text turns as one chat."""
     if not isinstance(record, Demonstration):
-        raise DataError(f"an OpenAI chat holds a demonstration, not a {type(record).__name__}.")
+        raise Unfit("kind", f"an OpenAI chat holds a demonstration, not a {type(record).__name__}")
     if len(record.response) != 1:
-        raise DataError(f"an OpenAI chat cannot hold a response of {len(record.response)} messages.")
+        raise Unfit("response", f"an OpenAI chat cannot hold a response of {len(record.response)} messages")
     return {"messages": _turns(record.prompt + record.response)} | _options(record)
 
 
 def dump_preference(record: Record) -> dict[str, Any]:
-    """A Preference of text turns; the format has no margin."""
+    """A Preference of text turns."""
     if not isinstance(record, Preference):
-        raise DataError(f"OpenAI's preference format holds preferences, not a {type(record).__name__}.")
-    if record.margin is not None:
-        raise DataError("OpenAI's preference format has no margin.")
+        what = f"OpenAI's preference format holds preferences, not a {type(record).__name__}"
+        raise Unfit("kind", what)
     return {
         "input": {"messages": _turns(record.prompt)} | _options(record),
         "preferred_output": _turns(record.chosen),
@@ -85,9 +84,30 @@ def dump_preference(record: Record) -> dict[str, Any]:
 
 def _turns(messages: Messages) -> list[dict[str, str]]:
     if any(message.role == "tool" for message in messages):
-        raise DataError("OpenAI's tool messages name the call they answer, which the record does not hold.")
+        what = "OpenAI's tool messages name the call they answer, which the record does not hold"
+        raise Unfit("turns", what)
     return turns(messages)
 
 
 def _options(record: Demonstration | Preference) -> dict[str, Any]:
     return {key: record.metadata[key] for key in OPTIONS if key in record.metadata}
+
+
+CHAT = Format(
+    name="openai-chat",
+    about="OpenAI's chats",
+    layouts=CHAT_LAYOUTS,
+    fits=fits_chat,
+    parse=parse_chat,
+    dump=dump_chat,
+    keeps=frozenset(OPTIONS),
+)
+PREFERENCE = Format(
+    name="openai-preference",
+    about="OpenAI's preference fine-tuning rows",
+    layouts=PREFERENCE_LAYOUTS,
+    fits=fits_preference,
+    parse=parse_preference,
+    dump=dump_preference,
+    keeps=frozenset(OPTIONS),
+)

@@ -1,27 +1,37 @@
-"""`read`: a file in, records out, with every row accounted for.
+"""`read` and `stream`: a file in, records out, with every row accounted for.
 
 Joins what the other modules know: rows of files, the registry of formats, the records. The checks that hold
-for a record from any format (nothing empty, sides not equal) stand here, once.
+for a record from any format (nothing empty, sides not equal) stand in `sound`, once.
 """
 
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import DataError
 from ..quarantine import Kept, Quarantined
-from ..records import Demonstration, Feedback, Judgement, Messages, Preference, Ranking, Rating, Record
+from ..records import Record
 from .fields import LAYOUT_REASONS, Fault, Origin
-from .files import RawRow, rows
-from .registry import FORMATS, Format, by_name, claims, recognise
+from .format import Format
+from .raw import RawRow
+from .registry import Recognised, by_name, claims, names, recognise
+from .rows import rows
+from .sound import check
 
 SAMPLE_ROWS = 20
+NAMED_WITHIN = ("data", "fields")
+"""Objects in a row (of Label Studio, of Argilla) whose keys are the user's own and can be renamed too."""
+
+COLUMNS = (
+    "prompt", "response", "chosen", "rejected", "response_a", "response_b", "score", "label", "margin",
+    "annotator", "system", "id", "source",
+)  # fmt: skip
+"""What a column of any other name can be said to be."""
 
 BadLines = Literal["error", "quarantine"]
 
@@ -30,14 +40,20 @@ def read(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
     limit: int | None = None,
     bad_lines: BadLines = "error",
 ) -> Kept[Record]:
-    """Read the records of a file; `counts` of the result says how many rows were left out, and why.
+    """Read the records of a file; `counts` of the result says how many were left out, and why.
+
+    A row that holds several records (a conversation tree, four rated completions) counts as so many.
 
     Args:
-        path: JSONL or one JSON array, plain or gzipped, in UTF-8; told apart by content.
-        format: one of `names()`. None: recognised from the first 20 rows that are JSON objects.
+        path: JSONL, one JSON array, CSV, TSV or Parquet, plain or gzipped; a dataset folder or hub id.
+        format: one of `registry.names()`. None: recognised from the first 20 rows that are JSON objects.
+        columns: what the file's own column names are for, `{"prompt": "question"}`; keys are of `COLUMNS`.
+        encoding: the text's, by Python's name.
         limit: read at most so many rows (kept or not).
         bad_lines: what to do with a line that is not JSON: stop, or quarantine it as `not_json`. A JSON array
             that does not parse is always an error.
@@ -46,37 +62,114 @@ def read(
         DataError: the file cannot be read, its layout is not recognised or ambiguous, no row fits the layout,
             or a row was written by a newer Heedful.
     """
+    source = stream(path, format=format, columns=columns, encoding=encoding, limit=limit, bad_lines=bad_lines)
+    kept: list[Record] = []
+    left_out: list[Quarantined] = []
+    for outcome in source:
+        if isinstance(outcome, Quarantined):
+            left_out.append(outcome)
+        else:
+            kept.append(outcome)
+    return Kept(kept, left_out)
+
+
+class Stream:
+    """The records of a file one at a time, those that were left out among them; gone through once.
+
+    Attributes:
+        format: the file's.
+        recognised: why it is taken to be that; None where it was named.
+    """
+
+    def __init__(
+        self, path: Path, lines: Iterator[RawRow], format: Format, recognised: Recognised | None
+    ) -> None:
+        self.format = format
+        self.recognised = recognised
+        self._path = path
+        self._lines = lines
+
+    def __iter__(self) -> Iterator[Record | Quarantined]:
+        """Raises `DataError` at the end where not one row fitted the format."""
+        unfit: list[Quarantined] = []
+        fits = False
+        count = 0
+        for row in self._lines:
+            for outcome in _outcomes(row, self.format, self._path):
+                count += 1
+                if not fits:
+                    if isinstance(outcome, Quarantined) and outcome.reason in LAYOUT_REASONS:
+                        if len(unfit) < SAMPLE_ROWS:
+                            unfit.append(outcome)
+                    else:
+                        fits = True
+                yield outcome
+        if not fits:
+            raise _wrong_layout(self.format, unfit, count, self._path)
+
+
+def stream(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    limit: int | None = None,
+    bad_lines: BadLines = "error",
+) -> Stream:
+    """The records of a file without holding them all; arguments and errors are those of `read`."""
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, not {limit}")
     if bad_lines not in ("error", "quarantine"):
         raise ValueError(f"bad_lines must be 'error' or 'quarantine', not {bad_lines!r}")
     path = Path(path).expanduser()
     chosen = by_name(format) if format is not None else None
-    lines: Iterator[RawRow] = islice(_checked(rows(path), bad_lines), limit)
-    if chosen is None:
-        chosen, lines = _recognised(lines, path)
-    kept: list[Record] = []
-    left_out: list[Quarantined] = []
-    for row in lines:
-        result = _record(row, chosen, path)
-        if isinstance(result, Quarantined):
-            left_out.append(result)
-        else:
-            kept.append(result)
-    if not kept and all(row.reason in LAYOUT_REASONS for row in left_out):
-        raise _wrong_layout(chosen, left_out, path)
-    return Kept(kept, left_out)
+    lines: Iterator[RawRow] = islice(_checked(rows(path, encoding), bad_lines), limit)
+    if columns:
+        lines = _renamed(lines, _names_of(columns))
+    if chosen is not None:
+        return Stream(path, lines, chosen, None)
+    recognised, lines = _recognised(lines, path)
+    return Stream(path, lines, recognised.format, recognised)
 
 
 def _checked(lines: Iterator[RawRow], bad_lines: BadLines) -> Iterator[RawRow]:
     for row in lines:
         if row.broken and bad_lines == "error":
-            mend = "Mend the line, or leave such lines out with bad_lines=quarantine."
+            mend = "Mend the line, or leave such lines out with --bad-lines quarantine (data.bad_lines)."
             raise DataError(f"{row.broken}.", where=row.where, mend=mend)
         yield row
 
 
-def _recognised(lines: Iterator[RawRow], path: Path) -> tuple[Format, Iterator[RawRow]]:
+def _names_of(columns: Mapping[str, str]) -> dict[str, str]:
+    """The file's column names and what they are for."""
+    if unknown := columns.keys() - set(COLUMNS):
+        what = f'there is no column "{min(unknown)}" to be named.'
+        raise DataError(what, mend=f"Columns that can be named: {', '.join(COLUMNS)}.")
+    names = {own: meant for meant, own in columns.items()}
+    if len(names) < len(columns):
+        raise DataError("one column of the file is named for two things.", mend="Name it once.")
+    return names
+
+
+def _renamed(lines: Iterator[RawRow], names: Mapping[str, str]) -> Iterator[RawRow]:
+    for row in lines:
+        if isinstance(row.value, dict):
+            value = _rename(row.value, names)
+            for inner in NAMED_WITHIN:
+                if isinstance(value.get(inner), dict):
+                    value[inner] = _rename(value[inner], names)
+            row = RawRow(row.where, row.id, value, row.broken)
+        yield row
+
+
+def _rename(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The fields under the names Heedful reads; one that had such a name before makes way."""
+    taken = {meant for own, meant in names.items() if own in fields}
+    return {names.get(key, key): value for key, value in fields.items() if key in names or key not in taken}
+
+
+def _recognised(lines: Iterator[RawRow], path: Path) -> tuple[Recognised, Iterator[RawRow]]:
     """The file's format and all its rows again: the sample is kept, so that the file is read once."""
     ahead: list[RawRow] = []
     samples = []
@@ -92,56 +185,44 @@ def _recognised(lines: Iterator[RawRow], path: Path) -> tuple[Format, Iterator[R
     return recognise(samples, str(path)), chain(ahead, lines)
 
 
-def _record(row: RawRow, chosen: Format, path: Path) -> Record | Quarantined:
+def _outcomes(row: RawRow, chosen: Format, path: Path) -> Iterator[Record | Quarantined]:
+    """What a row comes to: a record, several, or why there is none."""
     try:
         if row.broken:
             raise Fault("not_json", row.broken)
         if not isinstance(row.value, dict):
             raise Fault("not_an_object", "the row is not a JSON object")
-        record = chosen.parse(row.value, Origin(row.where, row.id, path.name))
+        outcome = chosen.parse(row.value, Origin(row.where, row.id, path.name))
+    except Fault as fault:
+        yield Quarantined(row.where, fault.reason, fault.detail, row.value)
+        return
+    if isinstance(outcome, Record):
+        yield _sound(outcome, row)
+        return
+    for found in outcome:
+        if isinstance(found, Fault):
+            raw = row.value if found.part is None else found.part
+            yield Quarantined(row.where, found.reason, found.detail, raw)
+        else:
+            yield _sound(found, row)
+
+
+def _sound(record: Record, row: RawRow) -> Record | Quarantined:
+    try:
         check(record)
     except Fault as fault:
         return Quarantined(row.where, fault.reason, fault.detail, row.value)
     return record
 
 
-def _wrong_layout(chosen: Format, left_out: list[Quarantined], path: Path) -> DataError:
+def _wrong_layout(chosen: Format, unfit: list[Quarantined], count: int, path: Path) -> DataError:
     """No row fits: an empty result would look like a file of the right layout without one good row."""
-    raws = [row.raw for row in left_out if isinstance(row.raw, dict)]
+    raws = [row.raw for row in unfit if isinstance(row.raw, dict)]
     others = Counter(name for raw in raws for name in claims(raw) if name != chosen.name)
     like = f"They look like {others.most_common(1)[0][0]}. " if others else ""
-    first = f"The first, {left_out[0].where}: {left_out[0].detail}."
+    first = f"The first, {unfit[0].where}: {unfit[0].detail}." if unfit else ""
     return DataError(
-        f'wrong layout: no row of {len(left_out)} fits "{chosen.name}". {first}',
+        f'wrong layout: no row of {count} fits "{chosen.name}". {first}',
         where=str(path),
-        mend=f"{like}Name another layout with --format {'|'.join(FORMATS)}, or none to have it recognised.",
+        mend=f"{like}Name another layout with --format {'|'.join(names())}, or none to have it recognised.",
     )
-
-
-def check(record: Record) -> None:
-    """Raise `Fault` for a record nobody can learn from: an empty prompt or response, or two equal sides."""
-    if isinstance(record, Judgement):
-        return
-    if not any(message.content.strip() for message in record.prompt):
-        raise Fault("empty_prompt", "the prompt is empty")
-    if isinstance(record, Preference):
-        for side, messages in (("chosen", record.chosen), ("rejected", record.rejected)):
-            if _blank(messages):
-                raise Fault(f"empty_{side}", f'"{side}" is empty')
-        if folded(record.chosen) == folded(record.rejected):
-            raise Fault("equal_sides", "chosen and rejected are the same but for spacing and letter forms")
-    elif isinstance(record, Demonstration | Feedback | Rating):
-        if _blank(record.response):
-            raise Fault("empty_response", "the response is empty")
-    elif isinstance(record, Ranking) and any(_blank(response) for response in record.responses):
-        raise Fault("empty_response", "one of the responses is empty")
-
-
-def _blank(messages: Messages) -> bool:
-    """Whether the reply that is to be judged or learned, its last message, says nothing."""
-    return not messages or not messages[-1].content.strip()
-
-
-def folded(messages: Messages) -> list[tuple[str, str]]:
-    """Messages as compared for equality: NFKC, stripped, every run of whitespace one space."""
-    return [(m.role, " ".join(unicodedata.normalize("NFKC", m.content).split())) for m in messages]

@@ -1,101 +1,69 @@
 """The formats by name, and which one a file is in, told by its rows' keys.
 
-Adding a format is one entry here and one file beside this one. Knows every format; knows nothing of files.
+Adding a format is one file beside this one and one line here. Knows every format; knows nothing of files.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
 from ..errors import DataError
-from ..records import Record
 from . import alpaca, alpaca_eval, hh, llama_factory, native, openai, trl
-from .fields import Fields, Origin
+from .fields import Fields
+from .format import Format
 
 LAYOUTS_SHOWN = 3
 KEYS_SHOWN = 12
 
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One layout, or a family of layouts under one name.
-
-    Attributes:
-        name: what `format=` and `--format` take.
-        layouts: the keys that each of its layouts needs.
-        fits: whether a row looks like one of them, by its keys and their types; made so that at most one
-            format's says yes to a well-formed row.
-        parse: the row's record; raises `Fault` where it has none.
-        dump: the record's row; raises `DataError` for a record that the format cannot hold. None: it is only
-            read.
-        columns: whether a row may have further columns. They become metadata when read, and columns again
-            when written.
-        reserved: names that a further column cannot have.
-        weighted: whether it holds a weight other than 1.
-        soft: whether it holds a preference's probability.
-    """
-
-    name: str
-    layouts: Sequence[frozenset[str]]
-    fits: Callable[[Fields], bool]
-    parse: Callable[[Fields, Origin], Record]
-    dump: Callable[[Record], dict[str, Any]] | None = None
-    columns: bool = False
-    reserved: frozenset[str] = frozenset()
-    weighted: bool = False
-    soft: bool = False
-
-
-FORMATS = {
+FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
-        Format("heedful", native.LAYOUTS, native.fits, native.parse, native.dump, weighted=True, soft=True),
-        Format("trl", trl.LAYOUTS, trl.fits, trl.parse, trl.dump, columns=True, reserved=trl.RESERVED),
-        Format("hh", hh.LAYOUTS, hh.fits, hh.parse),
-        Format(
-            "sharegpt-ranking",
-            llama_factory.SHAREGPT_LAYOUTS,
-            llama_factory.fits_sharegpt,
-            llama_factory.parse_sharegpt,
-            llama_factory.dump_sharegpt,
-            columns=True,
-            reserved=llama_factory.SHAREGPT_FIELDS | {"system"},
-        ),
-        Format(
-            "alpaca-ranking",
-            llama_factory.ALPACA_LAYOUTS,
-            llama_factory.fits_alpaca,
-            llama_factory.parse_alpaca,
-        ),
-        Format(
-            "alpaca",
-            alpaca.LAYOUTS,
-            alpaca.fits,
-            alpaca.parse,
-            alpaca.dump,
-            columns=True,
-            reserved=alpaca.PROMPT_FIELDS | {"output"},
-        ),
-        Format("alpaca-eval", alpaca_eval.LAYOUTS, alpaca_eval.fits, alpaca_eval.parse),
-        Format("openai-chat", openai.CHAT_LAYOUTS, openai.fits_chat, openai.parse_chat, openai.dump_chat),
-        Format(
-            "openai-preference",
-            openai.PREFERENCE_LAYOUTS,
-            openai.fits_preference,
-            openai.parse_preference,
-            openai.dump_preference,
-        ),
+        native.FORMAT,
+        trl.FORMAT,
+        hh.FORMAT,
+        llama_factory.SHAREGPT,
+        llama_factory.ALPACA,
+        alpaca.FORMAT,
+        alpaca_eval.FORMAT,
+        openai.CHAT,
+        openai.PREFERENCE,
     )
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The format a file is in and why.
+
+    Attributes:
+        votes: rows of the sample that fit it.
+        sample: rows looked at.
+        others: further formats that some rows fit, with their votes.
+    """
+
+    format: Format
+    votes: int
+    sample: int
+    others: dict[str, int]
+
+    def __str__(self) -> str:
+        keys = " or ".join(", ".join(sorted(layout)) for layout in self.format.layouts)
+        rows = f"{self.votes} of the first {self.sample} rows" if self.sample > 1 else "the first row"
+        also = "".join(f"; {votes} also fit {name}" for name, votes in self.others.items())
+        return f"{rows} fit {self.format.about} ({keys}){also}"
 
 
 def names() -> list[str]:
     """The names that `format=` takes."""
     return list(FORMATS)
+
+
+def writable() -> list[str]:
+    """The names of the formats that are written too."""
+    return [name for name, entry in FORMATS.items() if entry.dump]
 
 
 def by_name(name: str) -> Format:
@@ -113,7 +81,7 @@ def claims(row: Fields) -> list[str]:
     return [entry.name for entry in FORMATS.values() if entry.fits(row)]
 
 
-def recognise(samples: Sequence[Fields], where: str) -> Format:
+def recognise(samples: Sequence[Fields], where: str) -> Recognised:
     """The format that most of the sample rows fit.
 
     Raises:
@@ -134,7 +102,9 @@ def recognise(samples: Sequence[Fields], where: str) -> Format:
             where=where,
             mend=f"Say which it is: --format {'|'.join(tied)}",
         )
-    return FORMATS[ranked[0][0]]
+    name, most = ranked[0]
+    others = {other: count for other, count in votes.most_common() if other != name}
+    return Recognised(FORMATS[name], most, len(samples), others)
 
 
 def _keys(samples: Sequence[Fields]) -> str:

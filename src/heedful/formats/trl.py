@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import DataError
 from ..records import Demonstration, Feedback, Messages, Preference, Record, assistant, user
 from . import hh
 from .fields import (
@@ -28,6 +27,7 @@ from .fields import (
     text,
     turns,
 )
+from .format import Format, Unfit
 
 PREFERENCE = frozenset({"chosen", "rejected"})
 COMPLETION = frozenset({"prompt", "completion"})
@@ -156,5 +156,18 @@ def dump(record: Record) -> dict[str, Any]:
     elif isinstance(record, Demonstration):
         row = {"completion": turns(record.response)}
     else:
-        raise DataError(f"TRL has no layout for a {type(record).__name__}.")
+        raise Unfit("kind", f"TRL has no layout for a {type(record).__name__}")
     return {"prompt": turns(record.prompt)} | row
+
+
+FORMAT = Format(
+    name="trl",
+    about="TRL's columns, in text or in turns",
+    layouts=LAYOUTS,
+    fits=fits,
+    parse=parse,
+    dump=dump,
+    columns=True,
+    reserved=RESERVED,
+    carries=frozenset({"margin"}),
+)

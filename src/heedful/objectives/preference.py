@@ -30,6 +30,7 @@ class PreferenceObjective(Protocol):
         label_smoothing: float = 0.0,
         chosen_tokens: Tensor | None = None,
         rejected_tokens: Tensor | None = None,
+        probabilities: Tensor | None = None,
         weights: Tensor | None = None,
     ) -> tuple[Tensor, Metrics]: ...
 
@@ -44,6 +45,7 @@ def dpo(
     label_smoothing: float = 0.0,
     chosen_tokens: Tensor | None = None,
     rejected_tokens: Tensor | None = None,
+    probabilities: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> tuple[Tensor, Metrics]:
     """Direct preference optimisation, `-log σ(β h)` (Rafailov et al. 2023, eq. 7).
@@ -51,7 +53,8 @@ def dpo(
     `h = log π(chosen)/π_ref(chosen) - log π(rejected)/π_ref(rejected)`, over whole responses. With
     `label_smoothing = ε > 0` this is conservative DPO, `-(1 - ε) log σ(β h) - ε log σ(-β h)`, for labels of
     which a share ε is flipped (Mitchell, "A note on DPO with noisy preferences", 2023, eq. 3); its minimum
-    lies at `σ(β h) = 1 - ε` instead of at infinity.
+    lies at `σ(β h) = 1 - ε` instead of at infinity. With soft labels `p` the target of a pair is
+    `p (1 - ε) + (1 - p) ε` in place of `1 - ε`.
 
     Args:
         policy_chosen: summed log-probability of each chosen response under the policy, `[pairs]`, nats.
@@ -63,6 +66,8 @@ def dpo(
         chosen_tokens: not used, DPO reads whole responses; here because all preference losses are called
             alike.
         rejected_tokens: not used, likewise.
+        probabilities: how likely each chosen response is truly the better one, `[pairs]`, in [0, 1]. None:
+            certain.
         weights: what each pair counts, `[pairs]`. None counts all alike.
 
     Returns:
@@ -79,8 +84,10 @@ def dpo(
     rejected_moved = _precise(policy_rejected) - _precise(reference_rejected)
     logits = beta * (chosen_moved - rejected_moved)
     losses = -logsigmoid(logits)
-    if label_smoothing > 0:
-        losses = (1 - label_smoothing) * losses - label_smoothing * logsigmoid(-logits)
+    if label_smoothing > 0 or probabilities is not None:
+        certain = 1.0 if probabilities is None else probabilities
+        target = certain * (1 - 2 * label_smoothing) + label_smoothing
+        losses = target * losses - (1 - target) * logsigmoid(-logits)
     metrics = _metrics(beta * chosen_moved, beta * rejected_moved, chosen_moved, rejected_moved)
     return _weighted(losses, weights), metrics
 
@@ -95,6 +102,7 @@ def ipo(
     label_smoothing: float = 0.0,
     chosen_tokens: Tensor | None = None,
     rejected_tokens: Tensor | None = None,
+    probabilities: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> tuple[Tensor, Metrics]:
     """Identity preference optimisation, `(h - 1 / (2 β))²` (Azar et al. 2023, eq. 17; β is the paper's τ).
@@ -115,6 +123,8 @@ def ipo(
         chosen_tokens: tokens of each chosen response, `[pairs]`, at least 1; given with `rejected_tokens` or
             not at all.
         rejected_tokens: tokens of each rejected response, `[pairs]`.
+        probabilities: soft labels `[pairs]`, in [0, 1]: the target of a pair becomes `(2 p - 1) / (2 β)`, the
+            paper's for preferences that are not certain (section 5). None: certain.
         weights: what each pair counts, `[pairs]`. None counts all alike.
 
     Returns:
@@ -137,7 +147,8 @@ def ipo(
         chosen, rejected = chosen / chosen_tokens, rejected / rejected_tokens
     elif chosen_tokens is not None or rejected_tokens is not None:
         raise ValueError("give both chosen_tokens and rejected_tokens, or neither")
-    losses = (chosen - rejected - 1 / (2 * beta)) ** 2
+    target = 1.0 if probabilities is None else 2 * probabilities - 1
+    losses = (chosen - rejected - target / (2 * beta)) ** 2
     metrics = _metrics(beta * chosen, beta * rejected, chosen_moved, rejected_moved)
     return _weighted(losses, weights), metrics
 

@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from heedful.records import Demonstration, Feedback, Messages, Preference, Ranking, Rating
+from heedful.records import Demonstration, Feedback, Messages, Preference, Prompt, Ranking, Rating
 
 # Whatever has a prompt.
-RecordT = TypeVar("RecordT", bound=Demonstration | Preference | Feedback | Ranking | Rating)
+RecordT = TypeVar("RecordT", bound=Prompt | Demonstration | Preference | Feedback | Ranking | Rating)
 
 
 def split_by_prompt(

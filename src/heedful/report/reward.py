@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from heedful.evaluation.calibration import Calibration
-from heedful.evaluation.intervals import Interval
 from heedful.evaluation.preference_accuracy import Accuracy
 from heedful.evaluation.reward_quality import LONGER, MUCH_LONGER, RewardQuality
+from heedful.intervals import Interval
 from heedful.report.data import Curve, Mistake, ReportData, RewardFindings
 from heedful.report.wording import Group, Number, Row, Tone, Verdict, against_coin, compare
 

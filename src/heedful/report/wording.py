@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from heedful.evaluation.answer_scores import LEAST_ANSWERS
-from heedful.evaluation.intervals import Interval, difference
+from heedful.intervals import Interval, difference
 from heedful.report.data import ReportData
 
 Unit = Literal["share", "words", "score"]

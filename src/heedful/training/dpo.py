@@ -14,6 +14,7 @@ from heedful.render.packing import Packed
 from heedful.render.rows import Rows
 from heedful.training import job
 from heedful.training.loop import Outcome, visited
+from heedful.training.reading import without_ties
 from heedful.training.reference import reference_logps
 from heedful.training.stage import Stage
 from heedful.training.tracking import Reporter
@@ -50,9 +51,17 @@ class DPOStage:
             label_smoothing=self.objective.label_smoothing,
             chosen_tokens=lengths[:, 0],
             rejected_tokens=lengths[:, 1],
+            probabilities=self._probabilities(members, policy),
             weights=packed.weights,
         )
         return losses.sum(), metrics
+
+    def _probabilities(self, members: Sequence[int], like: Tensor) -> Tensor | None:
+        """How sure each pair's source is, `[pairs]`; None where all are."""
+        given = [getattr(self.rows[index].record, "probability", None) for index in members]
+        if all(probability is None for probability in given):
+            return None
+        return like.new_tensor([1.0 if probability is None else probability for probability in given])
 
 
 def run(
@@ -90,4 +99,4 @@ def prepare(
     recipe: DPORecipe, given: job.Given = job.NOTHING, *, reporter: Reporter | None = None
 ) -> job.Job:
     """Everything up to the first step: data read and rendered, model loaded, counts known."""
-    return job.prepare(recipe, (Preference,), given, reporter or Reporter())
+    return job.prepare(recipe, (Preference,), given, reporter or Reporter(), sift=without_ties)

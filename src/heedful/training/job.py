@@ -225,7 +225,7 @@ def train(
 def _describe(job: Job, run: RunFolder, *, resume: bool) -> None:
     """Write down what the run starts from; a resumed run must start from the same."""
     backbone = job.backbone
-    labels = job.recipe.stage == "reward"
+    labels = job.recipe.stage in ("dpo", "reward")
     fingerprints = {
         "model.name": backbone.fingerprint(),
         "data.train": _learned(job.train, labels=labels),

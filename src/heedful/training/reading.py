@@ -10,9 +10,9 @@ from typing import Any
 
 from heedful import formats
 from heedful.errors import DataError
-from heedful.quarantine import Kept
+from heedful.quarantine import Kept, Quarantined
 from heedful.recipe import DataSettings
-from heedful.records import Record
+from heedful.records import Preference, Record
 
 # From the records to learn from and those to judge by to what is taken of either.
 Sift = Callable[[Sequence[Any], Sequence[Any]], Sequence[Kept[Any]]]
@@ -64,6 +64,21 @@ def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any
     for path in paths:
         read[path] = formats.read(path, format=data.format, limit=data.limit, bad_lines=data.bad_lines)
     return Kept([record for path in paths for record in read[path]])
+
+
+def without_ties(*parts: Sequence[Any]) -> list[Kept[Any]]:
+    """Of each part all but the preferences that prefer neither side, which are quarantined as `tie`."""
+    return [Kept(*_parted(records)) for records in parts]
+
+
+def _parted(records: Sequence[Any]) -> tuple[list[Any], list[Quarantined]]:
+    kept, ties = [], []
+    for record in records:
+        if isinstance(record, Preference) and record.tie:
+            ties.append(Quarantined(record.id, "tie", "neither response is preferred", record))
+        else:
+            kept.append(record)
+    return kept, ties
 
 
 def _require(kinds: tuple[type[Record], ...], records: Sequence[Any]) -> None:

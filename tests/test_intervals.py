@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from heedful.evaluation.intervals import bootstrap, difference, group_codes, paired_difference, share, wilson
+from heedful.intervals import bootstrap, difference, group_codes, paired_difference, share, wilson
 
 
 @pytest.mark.parametrize(

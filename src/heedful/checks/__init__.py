@@ -1,0 +1,1 @@
+"""What is wrong with preference data: a linter, one file per fault."""

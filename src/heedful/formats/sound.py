@@ -1,0 +1,56 @@
+"""What holds for a record from any format: nothing to be learned is empty, and two sides differ."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from ..records import (
+    Demonstration,
+    Feedback,
+    Judgement,
+    Messages,
+    Preference,
+    Prompt,
+    Ranking,
+    Rating,
+    Record,
+)
+from .fields import Fault
+
+
+def check(record: Record) -> None:
+    """Raise `Fault` for a record nobody can learn from: an empty prompt or response, or two equal sides."""
+    if isinstance(record, Judgement):
+        return
+    if not any(message.content.strip() for message in record.prompt):
+        raise Fault("empty_prompt", "the prompt is empty")
+    if isinstance(record, Preference):
+        for side, messages in (("chosen", record.chosen), ("rejected", record.rejected)):
+            if _blank(messages):
+                raise Fault(f"empty_{side}", f'"{side}" is empty')
+        if alike(record.chosen, record.rejected):
+            raise Fault("equal_sides", "chosen and rejected are the same but for spacing and letter forms")
+    elif isinstance(record, Demonstration | Feedback | Rating):
+        if _blank(record.response):
+            raise Fault("empty_response", "the response is empty")
+    elif isinstance(record, Ranking):
+        if any(_blank(response) for response in record.responses):
+            raise Fault("empty_response", "one of the responses is empty")
+    else:
+        assert isinstance(record, Prompt)
+
+
+def _blank(messages: Messages) -> bool:
+    """Whether the reply that is to be judged or learned, its last message, says nothing."""
+    return not messages or not messages[-1].content.strip()
+
+
+def alike(left: Messages, right: Messages) -> bool:
+    """Whether two conversations are the same after NFKC, strip and whitespace folding."""
+    if len(left) != len(right) or any(a.role != b.role for a, b in zip(left, right, strict=True)):
+        return False
+    return all(_words(a.content) == _words(b.content) for a, b in zip(left, right, strict=True))
+
+
+def _words(text: str) -> list[str]:
+    return (text if text.isascii() else unicodedata.normalize("NFKC", text)).split()
