@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
+from heedful.quarantine import Quarantined
 from heedful.records import Record
 
 Severity = Literal["error", "warning", "note"]
@@ -145,6 +146,14 @@ class Check(Protocol):
 
     def outcome(self) -> Outcome:
         """What was found; called once, after the last record."""
+
+
+@runtime_checkable
+class SeesLeftOut(Protocol):
+    """A check that also counts rows that could not be read: a fault may be why they were left out."""
+
+    def see_left_out(self, row: Quarantined) -> None:
+        """Look at a row that was left out; called once for each, between the records."""
 
 
 def worst(findings: Iterable[Finding]) -> list[Finding]:

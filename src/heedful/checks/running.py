@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from heedful.checks.finding import SEVERITIES, Check, Finding, Outcome, Severity, worst
+from heedful.checks.finding import SEVERITIES, Check, Finding, Outcome, SeesLeftOut, Severity, worst
 from heedful.errors import DataError
 from heedful.quarantine import Quarantined
 from heedful.records import Record
@@ -41,7 +41,9 @@ class Checked:
 
 
 def run(records: Iterable[Record | Quarantined], checks: Sequence[Check]) -> Checked:
-    """Show every record to every check, once, in order. What was quarantined is counted and shown to none.
+    """Show every record to every check, once, in order.
+
+    What was quarantined is counted, and shown to those that ask for it (`SeesLeftOut`).
 
     Raises:
         DataError: there is no record.
@@ -52,6 +54,9 @@ def run(records: Iterable[Record | Quarantined], checks: Sequence[Check]) -> Che
     for record in records:
         if isinstance(record, Quarantined):
             quarantined[record.reason] += 1
+            for check in checks:
+                if isinstance(check, SeesLeftOut):
+                    check.see_left_out(record)
             continue
         kinds[type(record).__name__.lower()] += 1
         for check in checks:
