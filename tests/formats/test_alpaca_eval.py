@@ -1,4 +1,4 @@
-"""AlpacaEval's annotations: the likelier output is chosen, with its probability, and ties are left out."""
+"""AlpacaEval's annotations: the likelier output is chosen, with its probability; a tie is neither."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def test_the_metadata_say_whose_the_sides_are_and_leave_the_raw_completion_behin
         "dataset": "koala",
         "annotator": "judge",
         "price_per_example": 0.01,
+        "shown_first": "chosen" if preference < 1.5 else "rejected",
         "generator_chosen": generators[0],
         "generator_rejected": generators[1],
     }
@@ -75,16 +76,21 @@ def test_a_row_of_alpaca_farm_has_an_input_and_no_generators(jsonl) -> None:
     record = pair(jsonl([row]))
 
     assert (record.prompt, record.chosen) == ((user("Add.\n1 + 1"),), (assistant("2"),))
-    assert record.metadata == {}
+    assert record.metadata == {"shown_first": "chosen"}
+
+
+@pytest.mark.parametrize("preference", [1.5, None, 0, 0.0])
+def test_a_tie_prefers_neither_and_keeps_the_order_they_were_shown_in(jsonl, preference) -> None:
+    record = pair(jsonl([ROW | {"preference": preference}]))
+
+    assert (record.tie, record.probability) == (True, 0.5)
+    assert (record.chosen, record.rejected) == ((assistant("Two."),), (assistant("Four."),))
+    assert record.metadata["shown_first"] == "chosen"
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"preference": 1.5}, "tie"),
-        ({"preference": None}, "tie"),
-        ({"preference": 0}, "tie"),
-        ({"preference": 0.0}, "tie"),
         ({"preference": 0.5}, "bad_value"),
         ({"preference": 2.1}, "bad_value"),
         ({"preference": -1}, "bad_value"),
@@ -98,7 +104,7 @@ def test_a_row_of_alpaca_farm_has_an_input_and_no_generators(jsonl) -> None:
         ({"output_1": " "}, "empty_chosen"),
         ({"output_2": ""}, "empty_rejected"),
         ({"output_2": "Two. "}, "equal_sides"),
-        ({"output_2": "Two.", "preference": 1.5}, "tie"),
+        ({"output_2": "Two.", "preference": 1.5}, "equal_sides"),
     ],
 )
 def test_a_row_that_does_not_fit_is_quarantined_with_its_reason(jsonl, change, reason: str) -> None:
@@ -121,21 +127,21 @@ def test_a_file_is_a_zipped_array_as_published_or_lines(tmp_path: Path, jsonl) -
 
 
 @pytest.mark.parametrize(
-    ("model", "quarantined", "chosen"),
+    ("model", "quarantined", "ties", "chosen"),
     [
-        ("FuseChat-Llama-3.2-3B-Instruct", {"tie": 3}, 424),
-        ("gemma-7b-it", {"tie": 1}, 50),
-        ("vicuna-7b", {"tie": 2}, 28),
+        ("FuseChat-Llama-3.2-3B-Instruct", {"equal_sides": 3}, 0, 424),
+        ("gemma-7b-it", {}, 1, 50),
+        ("vicuna-7b", {"equal_sides": 2}, 0, 28),
     ],
 )
-def test_the_published_verdicts_are_kept_but_for_ties(
-    shared_data: Path, model: str, quarantined: dict[str, int], chosen: int
+def test_the_published_verdicts_are_kept_but_for_equal_answers(
+    shared_data: Path, model: str, quarantined: dict[str, int], ties: int, chosen: int
 ) -> None:
     kept = read(shared_data / f"alpaca-eval-{model}.json.gz")
 
     assert (kept.counts.read, kept.counts.quarantined) == (805, quarantined)
-    pairs = [record for record in kept if isinstance(record, Preference)]
-    assert len(pairs) == 805 - sum(quarantined.values())
+    pairs = [record for record in kept if isinstance(record, Preference) and not record.tie]
+    assert len(pairs) == kept.counts.kept - ties
     assert all(0.5 < (1.0 if p.probability is None else p.probability) <= 1 for p in pairs)
     assert {p.metadata["annotator"] for p in pairs} == {"weighted_alpaca_eval_gpt4_turbo"}
     assert all("raw_completion" not in p.metadata for p in pairs)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from heedful.errors import DataError
-from heedful.formats.files import RawRow, rows, write_rows
+from heedful.formats.raw import RawRow
+from heedful.formats.rows import rows
+from heedful.formats.writers import OutRow, write_json
 
 ROWS = [{"a": 1}, {"a": "naïve \u2028 text"}]
+
+
+def write_rows(texts: Iterable[str], path: Path) -> int:
+    return write_json((OutRow({}, text) for text in texts), path)
 
 
 def raw(path: Path) -> list[RawRow]:
@@ -126,7 +133,7 @@ def test_a_folder_names_the_files_in_it(tmp_path: Path) -> None:
     ("content", "what"),
     [
         (b"", "the file is empty."),
-        (b"\xef\xbb\xbf", "the file holds only blank lines."),
+        (b"\xef\xbb\xbf", "the file is empty."),
         (b"\n \r\n\t\n", "the file holds only blank lines."),
         (b" [ ] ", "the file holds an empty list."),
         (gzip.compress(b"", mtime=0), "the file is empty."),
@@ -153,14 +160,47 @@ def test_bytes_that_are_not_utf8_are_named_by_their_offset_in_the_file(tmp_path:
     path.write_bytes(content)
 
     assert f"not UTF-8: byte 0xe9 at offset {content.index(bytes([0xE9]))}." in error_of(path)
-    assert "iconv -f LATIN1 -t UTF-8 data.jsonl" in error_of(path)
+    assert "--encoding latin-1 (data.encoding=latin-1)" in error_of(path)
 
 
 def test_utf16_is_called_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_bytes('{"a": 1}\n'.encode("utf-16"))
 
-    assert "the file is UTF-16. Convert it first" in error_of(path)
+    assert "the file is UTF-16. Say which encoding it is" in error_of(path)
+
+
+def test_another_encoding_is_read_when_it_is_named(tmp_path: Path) -> None:
+    text = '{"a": "café"}\n{"a": "\u2026"}\n'
+    path = tmp_path / "data.jsonl"
+    for encoding in ("utf-16", "cp1252"):
+        path.write_bytes(text.encode(encoding))
+        assert [row.value["a"] for row in rows(path, encoding)] == ["café", "…"]
+    with pytest.raises(DataError, match='there is no encoding "latin-uno"'):
+        list(rows(path, "latin-uno"))
+
+
+def test_rows_of_an_array_are_decoded_across_pieces_of_the_text(
+    tmp_path: Path, monkeypatch
+) -> None:
+    values = [{"a": "é" * n, "b": [n, {"c": None}]} for n in range(40)] + [1.5, 12345, "x"]
+    path = tmp_path / "data.json"
+    for indent in (None, 2):
+        path.write_text(json.dumps(values, ensure_ascii=False, indent=indent), encoding="utf-8")
+        for size in (1, 7, 64):
+            monkeypatch.setattr("heedful.formats.files.CHUNK", size)
+            assert [row.value for row in rows(path)] == values
+
+
+def test_rows_of_an_array_before_its_fault_are_handed_out(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("heedful.formats.files.CHUNK", 16)
+    path = tmp_path / "data.json"
+    path.write_text('[{"a": 1},\n {"a": 2},\n {"a" 3}]')
+    reading = rows(path)
+
+    assert [next(reading).value for _ in range(2)] == [{"a": 1}, {"a": 2}]
+    with pytest.raises(DataError, match=r"data\.json:3: not JSON at column 7: Expecting ':' delimiter"):
+        next(reading)
 
 
 @pytest.mark.parametrize("lost", [1, 8, 200])

@@ -18,6 +18,7 @@ from heedful.records import (
     Judgement,
     Message,
     Preference,
+    Prompt,
     Ranking,
     Rating,
     Record,
@@ -28,6 +29,7 @@ from heedful.records import (
 ASK = (Message("system", "Be brief.\r\n"), user("  שלום 👩🏽‍🚀 e\u0301 \u2028\u0000 مرحبا\n\n"))
 METADATA = {"nested": [1, None, {"ü": 2.5}], "half": "\ud83d"}
 EVERY_KIND: list[Record] = [
+    Prompt(ASK, id="a", source="book", metadata=METADATA),
     Demonstration(ASK, (assistant("Hello."),), weight=0.25, id="d", source="book", metadata=METADATA),
     Preference(ASK, (assistant("a"),), (assistant("b"),), margin=1.5, weight=2.0, id="p", metadata=METADATA),
     Preference(ASK, (assistant("a"),), (assistant("b"),), probability=0.9974304233, id="soft"),
@@ -62,7 +64,7 @@ PAIR: dict[str, Any] = {
 def test_every_kind_of_record_survives_a_round_trip(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
 
-    assert write(EVERY_KIND, path) == len(EVERY_KIND)
+    assert write(EVERY_KIND, path).rows == len(EVERY_KIND)
     back = read(path)
 
     assert list(back) == EVERY_KIND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,13 +50,13 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("name", "row"), SAMPLES, ids=lambda value: value if isinstance(value, str) else "")
 def test_exactly_one_format_claims_a_row(name: str, row: dict[str, Any]) -> None:
     assert claims(row) == [name]
-    assert recognise([row], "file").name == name
+    assert recognise([row], "file").format.name == name
 
 
 def test_most_rows_decide() -> None:
     pair, chat = {"prompt": "q", "chosen": "a", "rejected": "b"}, {"messages": TURNS}
 
-    assert recognise([chat, pair, {"junk": 1}, pair], "file").name == "trl"
+    assert recognise([chat, pair, {"junk": 1}, pair], "file").format.name == "trl"
 
 
 def test_rows_of_no_layout_name_their_keys_and_the_nearest_layouts() -> None:
@@ -110,14 +111,14 @@ def test_an_unknown_format_names_the_nearest() -> None:
 
 
 def test_the_names_are_those_of_the_documentation() -> None:
-    assert names() == [
-        "heedful",
-        "trl",
-        "hh",
-        "sharegpt-ranking",
-        "alpaca-ranking",
-        "alpaca",
-        "alpaca-eval",
-        "openai-chat",
-        "openai-preference",
-    ]
+    page = (Path(__file__).parents[2] / "docs" / "data-formats.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| `")]
+
+    assert {row.strip("`") for row in rows} >= set(names())
+
+
+def test_why_a_format_was_recognised_is_told_with_its_votes() -> None:
+    pair, chat = {"prompt": "q", "chosen": "a", "rejected": "b"}, {"messages": TURNS}
+
+    assert str(recognise([pair, chat, pair], "file")).startswith("2 of the first 3 rows fit TRL's columns")
+    assert str(recognise([pair, chat, pair], "file")).endswith("; 1 also fit openai-chat")

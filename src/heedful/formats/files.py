@@ -52,6 +52,7 @@ def text_chunks(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
+                yield error.object[: error.start].decode(encoding)
                 at = read - held + error.start
                 name = "UTF-8" if encoding == "utf-8" else encoding
                 what = f"not {name}: byte 0x{error.object[error.start]:02x} at offset {at}."

@@ -68,23 +68,21 @@ class _Text:
         self.at = 0
         self.lines = 0  # before the buffer
         self.columns = 0  # of its first line, before the buffer
-        self.ended = False
 
     def more(self) -> bool:
         """Read on: at least as much again as is waiting, so that a long row costs no square of its length."""
         waiting = len(self.buffer) - self.at
+        parts, added = [self.buffer[self.at :]], 0
+        while added <= waiting and (chunk := next(self.chunks, "")):
+            parts.append(chunk)
+            added += len(chunk)
+        if not added:
+            return False
         done = self.buffer[: self.at]
         self.lines += done.count("\n")
         self.columns = len(done) - done.rfind("\n") - 1 if "\n" in done else self.columns + len(done)
-        parts, added = [self.buffer[self.at :]], 0
-        self.at = 0
-        while not self.ended and added <= waiting:
-            chunk = next(self.chunks, None)
-            self.ended = chunk is None
-            parts.append(chunk or "")
-            added += len(chunk or "")
-        self.buffer = "".join(parts)
-        return added > 0
+        self.buffer, self.at = "".join(parts), 0
+        return True
 
     def peek(self) -> str:
         """The next character that is not white space; "" at the end."""
