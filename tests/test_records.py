@@ -12,6 +12,7 @@ from heedful.records import (
     Feedback,
     Message,
     Preference,
+    Prompt,
     Ranking,
     Rating,
     assistant,
@@ -31,6 +32,7 @@ def test_a_message_has_one_of_four_roles_and_text() -> None:
 @pytest.mark.parametrize(
     "record",
     [
+        Prompt([user("q")]),  # type: ignore[arg-type]
         Demonstration([user("q")], [assistant("a")]),  # type: ignore[arg-type]
         Preference([user("q")], [assistant("a")], [assistant("b")]),  # type: ignore[arg-type]
         Feedback([user("q")], [assistant("a")], True),  # type: ignore[arg-type]
@@ -51,6 +53,14 @@ def test_metadata_do_not_count_when_records_are_compared() -> None:
 
     assert one == dataclasses.replace(one, metadata={"line": 2})
     assert one != dataclasses.replace(one, id="other")
+
+
+def test_a_probability_of_a_half_is_a_tie() -> None:
+    pair = Preference((user("q"),), (assistant("a"),), (assistant("b"),), probability=0.5)
+
+    assert pair.tie
+    assert not dataclasses.replace(pair, probability=0.501).tie
+    assert not dataclasses.replace(pair, probability=None).tie
 
 
 def test_the_two_sides_of_a_preference_are_not_interchangeable() -> None:

@@ -115,7 +115,28 @@ def test_no_label_smoothing_is_plain_dpo() -> None:
     assert_close(plain, almost, atol=1e-6, rtol=0)
 
 
+def test_dpo_with_soft_labels_is_their_cross_entropy() -> None:
+    pc, pr, rc, rr = random_logps()
+    p = torch.linspace(0, 1, PAIRS, dtype=torch.float64)
+    logits = 0.2 * ((pc - pr) - (rc - rr))
+    for smoothing in (0.0, 0.1):
+        losses, _ = dpo(pc, pr, rc, rr, beta=0.2, probabilities=p, label_smoothing=smoothing)
+        target = p * (1 - smoothing) + (1 - p) * smoothing
+        expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        assert_close(losses, expected, atol=1e-12, rtol=1e-12)
+    assert torch.equal(
+        dpo(pc, pr, rc, rr, beta=0.2, probabilities=torch.ones_like(p))[0], dpo(pc, pr, rc, rr, beta=0.2)[0]
+    )
+
+
 # ---- IPO
+
+
+def test_ipo_with_soft_labels_aims_at_a_smaller_margin() -> None:
+    # h = 3; certain labels aim at 1 / (2 · 0.1) = 5, those of 0.9 at 4, a tie at 0.
+    for probability, loss in ((1.0, 4.0), (0.9, 1.0), (0.5, 9.0)):
+        losses, _ = ipo(*ONE_PAIR, beta=0.1, probabilities=torch.tensor([probability]))
+        assert losses.item() == pytest.approx(loss, abs=1e-4)
 
 
 def test_ipo_of_one_pair_by_hand() -> None:
@@ -166,6 +187,7 @@ def test_ipo_has_no_label_smoothing() -> None:
 VARIANTS = {
     "dpo": partial(dpo, beta=0.1),
     "conservative dpo": partial(dpo, beta=0.1, label_smoothing=0.1),
+    "dpo with soft labels": partial(dpo, beta=0.1, probabilities=torch.linspace(0.5, 1, PAIRS)),
     "ipo": partial(ipo, beta=0.1),
     "ipo per token": partial(
         ipo, beta=0.1, chosen_tokens=torch.full((PAIRS,), 7), rejected_tokens=torch.full((PAIRS,), 3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,29 @@ def test_relatives_and_options_train(settings: dict[str, Any], first_loss: float
     assert trained[0]["loss"] == pytest.approx(first_loss, abs=1e-5)
     assert trained[-1]["loss"] < first_loss
     assert trained[-1]["rewards/margin"] > 0
+
+
+def test_soft_labels_hold_the_margin_back_and_ties_are_left_out(tmp_path: Path) -> None:
+    pairs = small.pairs(8)
+    margins = {}
+    for name, probability in (("certain", None), ("soft", 0.6)):
+        records = [replace(pair, probability=probability) for pair in pairs]
+        tie = replace(pairs[0], probability=0.5, id="tie")
+        run = heedful.train.dpo(
+            tiny.backbone(),
+            [*records, tie],
+            output=tmp_path / name,
+            quiet=True,
+            epochs=12.0,
+            batch_size=8,
+            eval_fraction=0.0,
+            learning_rate=3e-3,
+        )
+        margins[name] = lines(tmp_path / name, "train")[-1]["rewards/margin"]
+        counts = json.loads((run.run / "run.json").read_text())["counts"]["read"]
+        assert counts["records to learn from"] == {"read": 9, "kept": 8, "quarantined": {"tie": 1}}
+    # Certain labels have no end; a label of 0.6 is met at log(0.6 / 0.4).
+    assert margins["soft"] < math.log(0.6 / 0.4) + 0.2 < margins["certain"]
 
 
 def test_gradient_checkpointing_changes_no_result(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from heedful.models.roles import ActorCritic
 from heedful.models.scoring import score_tokens
 from heedful.objectives.ppo import advantages, token_rewards
 from heedful.recipe import RolloutSettings
-from heedful.records import Demonstration, assistant, user
+from heedful.records import Demonstration, Prompt, assistant, user
 from heedful.render.chat import Renderer
 from heedful.render.prompts import render_prompts
 from heedful.render.rows import Rows
@@ -308,6 +308,13 @@ def test_prompts_beyond_the_limit_are_cut_or_left_out() -> None:
 def test_the_same_prompt_is_asked_once() -> None:
     found = render_prompts([PROMPTS[0], *PROMPTS], Renderer(tiny.tokenizer()), Limits(200))
     assert (found.counts.read, len(found), found.counts.quarantined) == (11, 10, {"same_prompt": 1})
+
+
+def test_a_prompt_without_any_answer_is_enough() -> None:
+    bare = [Prompt(record.prompt, record.id) for record in PROMPTS]
+    renderer = Renderer(tiny.tokenizer())
+    one, other = (render_prompts(records, renderer, Limits(200)) for records in (bare, PROMPTS))
+    assert [row.prompt for row in one] == [row.prompt for row in other]
 
 
 # ---- what the loop does with a rollout
