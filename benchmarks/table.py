@@ -175,6 +175,27 @@ def render_sampling(report: Mapping[str, Any]) -> str:
     )
 
 
+def render_reading(report: Mapping[str, Any]) -> str:
+    """Markdown: how fast `benchmarks.reading` read, converted and checked, beside the peer."""
+    machine, settings, jobs = report["machine"], report["settings"], report["jobs"]
+    peer = jobs["peer"]["rows"] / jobs["peer"]["seconds"]
+    versions = machine["versions"]
+    lines = [
+        f"{machine['cpu']}, one core; {settings['rows']:,} HH-like pairs, {settings['bytes'] / 1e6:.0f} MB; "
+        f"TRL {versions['trl']}, datasets {versions['datasets']}; measured {report['date']}.",
+        "",
+        "| job | rows/s | against the peer | peak memory |",
+        "| --- | --- | --- | --- |",
+    ]
+    for found in jobs.values():
+        speed = found["rows"] / found["seconds"]
+        lines.append(
+            f"| {found['title']} | {speed:,.0f} | {speed / peer:.1f}× "
+            f"| {found['peak_bytes'] / GIGABYTE:.2f} GB |"
+        )
+    return "\n".join(lines)
+
+
 def splice(page: str, body: str, begin: str = BEGIN, end: str = END) -> str:
     """The page with what stands between its markers replaced. Raises ValueError without exactly one pair."""
     if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
@@ -199,6 +220,7 @@ def main(arguments: Sequence[str]) -> None:
         "memory": lambda reports: render_memory(reports[-1]),
         "ppo": render_ppo,
         "sampling": lambda reports: render_sampling(reports[-1]),
+        "reading": lambda reports: render_reading(reports[-1]),
         "reward_model": lambda reports: reward_table.render(reports[-1]),
     }
     for name, render_other in others.items():
