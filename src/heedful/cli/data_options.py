@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -67,37 +67,52 @@ class Reading:
 
 def reads_files(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the reading options in place of its parameter `reading`."""
+    return options_for(command, "reading", _options(), _reading)
+
+
+def _reading(**given: Any) -> Reading:
+    columns = {name: value for name in _NAMED if (value := given.pop(f"{name}_column")) is not None}
+    return Reading(columns=columns, **given)
+
+
+def options_for(
+    command: Callable[..., None],
+    name: str,
+    options: Sequence[inspect.Parameter],
+    made: Callable[..., Any],
+) -> Callable[..., None]:
+    """The command with `options` in place of its parameter `name`, which becomes `made(**options)`."""
     signature = inspect.signature(command, eval_str=True)
-    options = _options()
-    own = [parameter for name, parameter in signature.parameters.items() if name != "reading"]
+    own = [parameter for known, parameter in signature.parameters.items() if known != name]
 
     @functools.wraps(command)
     def wrapped(**arguments: Any) -> None:
         taken = {option.name: arguments.pop(option.name) for option in options}
-        columns = {name: value for name in _NAMED if (value := taken.pop(f"{name}_column")) is not None}
-        command(reading=Reading(columns=columns, **taken), **arguments)
+        command(**arguments, **{name: made(**taken)})
 
     # Typer reads the signature; the annotations are in it, resolved, and not looked up again by name.
-    wrapped.__signature__ = signature.replace(parameters=own + options)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {p.name: p.annotation for p in own + options} | {"return": None}
+    wrapped.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {p.name: p.annotation for p in [*own, *options]} | {"return": None}
     return wrapped
 
 
-def _options() -> list[inspect.Parameter]:
-    def option(name: str, kind: Any, default: Any, **declared: Any) -> inspect.Parameter:
-        annotation = Annotated[kind, typer.Option(rich_help_panel=_GROUP, **declared)]
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        return inspect.Parameter(name, keyword, default=default, annotation=annotation)
+def option(name: str, kind: Any, default: Any, *flags: str, group: str, **declared: Any) -> inspect.Parameter:
+    """A parameter that Typer makes an option of, shown under `group` in the command's help."""
+    annotation = Annotated[kind, typer.Option(*flags, rich_help_panel=group, **declared)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
+
+def _options() -> list[inspect.Parameter]:
+    own = functools.partial(option, group=_GROUP)
     return [
-        option("format", str | None, None, metavar="NAME", help="Their layout; left out, it is recognised."),
+        own("format", str | None, None, metavar="NAME", help="Their layout; left out, it is recognised."),
         *(
-            option(f"{name}_column", str | None, None, metavar="NAME", help=f"The column that holds {what}.")
+            own(f"{name}_column", str | None, None, metavar="NAME", help=f"The column that holds {what}.")
             for name, what in _NAMED.items()
         ),
-        option("encoding", str, "utf-8", metavar="NAME", help="Of text files."),
-        option("limit", int | None, None, min=1, help="Read this many rows of each file."),
-        option(
+        own("encoding", str, "utf-8", metavar="NAME", help="Of text files."),
+        own("limit", int | None, None, min=1, help="Read this many rows of each file."),
+        own(
             "bad_lines",
             Literal["error", "quarantine"],
             "error",
