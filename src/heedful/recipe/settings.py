@@ -7,7 +7,7 @@ work.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -54,6 +54,10 @@ class DataSettings(Section):
     eval: Text | None = None
     # The name of the files' format; None looks at the rows.
     format: Text | None = None
+    # What columns of other names are for: [prompt=question, chosen=good_answer].
+    columns: list[Annotated[str, Field(pattern="^[^=]+=.+$")]] = Field(default_factory=list)
+    # The files' encoding, by Python's name.
+    encoding: Text = "utf-8"
     # The share of prompts to hold out where `eval` is None; 0 holds out nothing.
     eval_fraction: Share = 0.1
     # Read this many rows of each file.
@@ -70,6 +74,17 @@ class DataSettings(Section):
     quarantine: Text | None = None
     # Stop at a line that cannot be read, or leave it out and count it.
     bad_lines: Literal["error", "quarantine"] = "error"
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the files are read: keyword arguments of `heedful.read`."""
+        return {
+            "format": self.format,
+            "columns": dict(name.split("=", 1) for name in self.columns),
+            "encoding": self.encoding,
+            "limit": self.limit,
+            "bad_lines": self.bad_lines,
+        }
 
     @model_validator(mode="after")
     def _prompt_leaves_room(self) -> Self:

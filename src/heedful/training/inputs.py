@@ -56,8 +56,14 @@ def of(recipe: Recipe, given: Given = NOTHING, *, pending: Iterable[Path] = ()) 
 
 def _data(files: Sequence[str], settings: DataSettings) -> str:
     for file in files:  # for its complaints, before an earlier stage takes its hours
-        formats.read(file, format=settings.format, limit=1, bad_lines=settings.bad_lines)
-    return _hash(_file(Path(file)) for file in files)
+        formats.read(file, **settings.reading | {"limit": 1})
+    return _hash(_source(file, settings) for file in files)
+
+
+def _source(name: str, settings: DataSettings) -> str:
+    """A hash of a data file, or of the records of what is no file: a folder or a name on the hub."""
+    path = Path(name).expanduser()
+    return _file(path) if path.is_file() else _hash(map(repr, formats.read(name, **settings.reading)))
 
 
 def _model(name: str) -> str:

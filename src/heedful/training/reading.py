@@ -62,7 +62,7 @@ def gather(
 
 def _read_all(data: DataSettings, paths: Sequence[str], read: dict[str, Kept[Any]]) -> Kept[Record]:
     for path in paths:
-        read[path] = formats.read(path, format=data.format, limit=data.limit, bad_lines=data.bad_lines)
+        read[path] = formats.read(path, **data.reading)
     return Kept([record for path in paths for record in read[path]])
 
 
