@@ -31,7 +31,7 @@ def test_columns_of_other_names_and_another_encoding_are_read_as_the_recipe_says
     assert [record.prompt for record in learned] == [(user(f"q{n}"),) for n in range(3)]
     assert learned[0].chosen == (assistant("é"),)
     assert read[str(path)].counts.kept == 3
-    with pytest.raises(DataError, match=r"not UTF-8: byte 0xe9 at offset 26\. .*data\.encoding=latin-1"):
+    with pytest.raises(DataError, match=r"not UTF-8: byte 0xe9 at offset 28\. .*data\.encoding=latin-1"):
         gather(settings(path, columns=COLUMNS), (Preference,), None, None, None)
 
 
@@ -39,7 +39,7 @@ def test_a_column_that_is_named_for_nothing_known_is_refused(tmp_path: Path) -> 
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps(ROWS[0]) + "\n")
 
-    with pytest.raises(DataError, match='no column "winner" to be named.*prompt, response, chosen'):
+    with pytest.raises(DataError, match=r'no column "winner" to be named.*prompt, response, chosen'):
         gather(settings(path, columns=["winner=good"]), (Preference,), None, None, None)
 
 
