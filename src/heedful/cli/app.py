@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import heedful
-from heedful.cli import evaluate, inspect, models, talk, train
+from heedful.cli import check, evaluate, inspect, models, talk, train
 from heedful.cli.data_options import reads_files
 from heedful.errors import Interrupted
 
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command()(evaluate.quickstart)
 app.command()(reads_files(inspect.inspect))
+app.command()(reads_files(check.check))
 app.command()(train.sft)
 app.command()(train.reward)
 app.command()(train.dpo)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -17,6 +17,11 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Tracker = Literal["tensorboard", "wandb"]
+
+
+def _off(value: Any) -> Any:
+    """`off` as it was meant: YAML 1.1 takes it, bare, for false."""
+    return "off" if value is False else value
 
 
 class Section(BaseModel):
@@ -74,6 +79,8 @@ class DataSettings(Section):
     quarantine: Text | None = None
     # Stop at a line that cannot be read, or leave it out and count it.
     bad_lines: Literal["error", "quarantine"] = "error"
+    # Refuse to train where the checks of `heedful check` find something this bad or worse.
+    check: Annotated[Literal["off", "error", "warning"], BeforeValidator(_off)] = "off"
 
     @property
     def reading(self) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from heedful.report import plots
 from heedful.report.data import ReportData, RewardFindings
 from heedful.report.reward import AFTER, AS_SCORED, reward_view
 from heedful.report.wording import (
@@ -26,19 +25,24 @@ from heedful.report.wording import (
     score_groups,
 )
 
+if TYPE_CHECKING:
+    from heedful.report import plots
+
 OPEN_ANSWERS = 6  # side-by-side answers shown before "show more"
 _REWARD_COLOUR = 2
 
 
 def render(data: ReportData) -> str:
     """The whole page; `write` writes it."""
+    from heedful.report import plots  # matplotlib takes a second to load, and the terminal needs none of it
+
     accuracy, scores, behaviour = accuracy_groups(data), score_groups(data), behaviour_groups(data)
     drawings = [(curve, plots.draw(curve, data.stages, f"plot{i}")) for i, curve in enumerate(data.curves)]
     reward = reward_view(data.reward) if data.reward else None
     asked = [*accuracy, *scores, *behaviour, *([reward.accuracy] if reward else [])]
     names = [*data.stages, *(stage for stage in data.behaviour if stage not in data.stages)]
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             data=data,
@@ -67,6 +71,8 @@ def write(data: ReportData, path: Path) -> Path:
 
 
 def _reliability(findings: RewardFindings) -> tuple[plots.Drawing, Markup]:
+    from heedful.report import plots
+
     quality = findings.quality
     series = {AS_SCORED: quality.calibration.bins}
     if quality.calibrated:
@@ -75,8 +81,9 @@ def _reliability(findings: RewardFindings) -> tuple[plots.Drawing, Markup]:
     return drawing, Markup(drawing.svg)
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Where the pages' templates are found and what they can call; all text is escaped and cleaned."""
+    found = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -84,9 +91,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_printable,
     )
-    environment.globals |= {"span": _span, "place": _place}
-    environment.filters["word_count"] = lambda text: len(text.split())
-    return environment
+    found.globals |= {"span": _span, "place": _place}
+    found.filters["word_count"] = lambda text: len(text.split())
+    return found
 
 
 def _printable(value: Any) -> Any:

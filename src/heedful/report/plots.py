@@ -25,13 +25,13 @@ from heedful.report.wording import clean
 
 SERIES_COLOURS = 6  # --series-0 ... --series-5 in the style sheet; 0 is the quiet one, for the baseline
 SMOOTH_FROM = 40  # points from which a series is drawn with a running mean
-_WIDTH, _HEIGHT, _TALL, _FONT = 5.0, 2.7, 3.6, 10  # inches, inches, inches, points
+WIDTH, _HEIGHT, _TALL, _FONT = 5.0, 2.7, 3.6, 10  # inches, inches, inches, points
 _STAND_INS = {f"#0000f{i}": f"var(--series-{i})" for i in range(SERIES_COLOURS)} | {
     "#0000e0": "var(--grid)",
     "#0000e1": "var(--quiet)",
 }
-_GRID, _QUIET = "#0000e0", "#0000e1"
-_STYLE = {
+GRID, QUIET = "#0000e0", "#0000e1"
+STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "heedful",
     "text.parse_math": False,  # a label with two dollar signs is no formula
@@ -80,8 +80,8 @@ def draw(curve: Curve, stages: Sequence[str], identity: str) -> Drawing:
     remarks: list[str] = []
     legend: list[LegendEntry] = []
     windows: dict[int, list[str]] = {}
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="tight")
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, _HEIGHT), layout="tight")
         axes = figure.add_subplot()
         for name, points in curve.series.items():
             x, y, dropped = _finite(points)
@@ -92,12 +92,12 @@ def draw(curve: Curve, stages: Sequence[str], identity: str) -> Drawing:
                 legend.append(LegendEntry(name, palette[name], last))
                 window = _line(axes, x, y, f"#0000f{palette[name]}")
                 windows.setdefault(window, []).append(name)
-        _frame(axes, clean(curve.x_label))
+        frame(axes, clean(curve.x_label))
         for window, names in windows.items():
             if window:
                 smoothed = f"thin line every value, bold line the running mean of {window}."
                 remarks.append(f"{', '.join(names)}: {smoothed}")
-        return Drawing(_for_page(figure, identity), tuple(legend), tuple(remarks))
+        return Drawing(for_page(figure, identity), tuple(legend), tuple(remarks))
 
 
 def draw_reliability(series: Mapping[str, Sequence[Bin]], identity: str) -> Drawing:
@@ -108,10 +108,10 @@ def draw_reliability(series: Mapping[str, Sequence[Bin]], identity: str) -> Draw
         identity: a prefix for the SVG's ids, unique in the page.
     """
     palette = colours(list(series), [])
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, _TALL), layout="tight")
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, _TALL), layout="tight")
         axes = figure.add_subplot()
-        axes.plot([0.5, 1], [0.5, 1], color=_QUIET, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot([0.5, 1], [0.5, 1], color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
         for name, bins in series.items():
             seen = np.array([bin.observed for bin in bins])
             reach = np.array([[bin.observed - bin.low, bin.high - bin.observed] for bin in bins]).T
@@ -119,12 +119,12 @@ def draw_reliability(series: Mapping[str, Sequence[Bin]], identity: str) -> Draw
                 [bin.predicted for bin in bins], seen, yerr=reach, color=f"#0000f{palette[name]}",
                 linewidth=1.8, marker="o", markersize=5, elinewidth=1, solid_capstyle="round",
             )  # fmt: skip
-        _frame(axes, "how sure the model is")
+        frame(axes, "how sure the model is")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MultipleLocator(0.1))
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
         legend = tuple(LegendEntry(name, palette[name]) for name in series)
-        return Drawing(_for_page(figure, identity), legend, ())
+        return Drawing(for_page(figure, identity), legend, ())
 
 
 def _finite(points: Sequence[tuple[float, float]]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
@@ -146,24 +146,25 @@ def _line(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], colour: st
     return window
 
 
-def _frame(axes: Axes, x_label: str) -> None:
+def frame(axes: Axes, x_label: str) -> None:
+    """Leave of the axes' frame a base line and a light grid, in the page's colours."""
     axes.set_facecolor("none")
     axes.figure.set_facecolor("none")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.spines["bottom"].set_color(GRID)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelcolor=_QUIET, pad=5)
+    axes.tick_params(length=0, labelcolor=QUIET, pad=5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-    axes.xaxis.get_offset_text().set_color(_QUIET)
-    axes.yaxis.get_offset_text().set_color(_QUIET)
-    axes.set_xlabel(x_label, color=_QUIET)
+    axes.xaxis.get_offset_text().set_color(QUIET)
+    axes.yaxis.get_offset_text().set_color(QUIET)
+    axes.set_xlabel(x_label, color=QUIET)
     axes.margins(x=0.02)
 
 
-def _for_page(figure: Figure, identity: str) -> str:
+def for_page(figure: Figure, identity: str) -> str:
     """Strip what an inline SVG must not bring along, make ids unique, hand colours and font to the page."""
     buffer = io.StringIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})

@@ -5,10 +5,14 @@ Knows nothing of models or tokens.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from heedful import formats
+from heedful.checks import registry
+from heedful.checks.finding import Severity
+from heedful.checks.running import run
 from heedful.errors import DataError
 from heedful.quarantine import Kept, Quarantined
 from heedful.recipe import DataSettings
@@ -41,7 +45,7 @@ def gather(
         sift: takes of the records what the stage can learn from together; without it all.
 
     Raises:
-        DataError: a file that cannot be read, or a record of another kind.
+        DataError: a file that cannot be read, a record of another kind, or data not as clean as asked for.
     """
     read: dict[str, Kept[Any]] = {}
     files = [data.train] if isinstance(data.train, str) else data.train
@@ -53,6 +57,11 @@ def gather(
         if isinstance(given, Kept):
             read[f"records in memory {len(read) + 1}"] = given
     _require(kinds, [*learned, *judges])
+    if data.check != "off":
+        rows: list[Any] = [*learned]
+        sources = [read[path] for path in files] if train is None else [train]
+        rows += [row for source in sources if isinstance(source, Kept) for row in source.quarantined]
+        _require_clean(data.check, rows, judges, files if train is None else [])
     if sift is not None:
         learned, judges = sifted = sift(learned, judges)
         steps = zip(("records to learn from", "records to judge by"), sifted, strict=True)
@@ -91,4 +100,26 @@ def _require(kinds: tuple[type[Record], ...], records: Sequence[Any]) -> None:
     mend = f"Train on it with: {command}" if command else None
     raise DataError(
         f"this stage learns from {wanted}, and this is a {found}.", where=wrong.id or None, mend=mend
+    )
+
+
+def _require_clean(
+    severity: Severity, rows: Sequence[Record | Quarantined], judges: Sequence[Record], files: Sequence[str]
+) -> None:
+    """Refuse data in which the checks that need no model find something of this severity or worse.
+
+    Args:
+        judges: records to judge by, which must not be among those to learn from.
+        files: where the rows come from; empty where they were given.
+    """
+    checks = registry.made(registry.CHECKS, {}, against=judges or None)
+    found = run(rows, checks).at_least(severity)
+    if not found:
+        return
+    titles = "; ".join(f"{finding.severity}: {finding.title}" for finding in found)
+    report = f"heedful check {shlex.join(files)} --html report.html" if files else "heedful.check(records)"
+    raise DataError(
+        f"the data are not clean. {titles}.",
+        where=", ".join(files) or "records in memory",
+        mend=f"See the records with {report}; mend them, or train all the same with data.check=off.",
     )

@@ -29,6 +29,7 @@ _MAY_CHANGE = (
     "training.trackers",
     "export.merged",
     "data.quarantine",
+    "data.check",
 )
 # Of a reward behind an endpoint: where it stands and how it is asked, which its scores do not depend on.
 _MAY_MOVE = ("url", "headers", "timeout", "retries", "batch_size")

@@ -87,8 +87,8 @@ class Reporter:
         print(text, file=self.stream, flush=True)
 
     @contextmanager
-    def task(self, title: str, total: int, start: int = 0) -> Iterator[Task]:
-        """A piece of work of `total` steps."""
+    def task(self, title: str, total: int | None, start: int = 0) -> Iterator[Task]:
+        """A piece of work of `total` steps; None where nobody knows how many there are."""
         bar = not self.quiet and self.stream.isatty()
         task: Task = _Bar(title, total, start) if bar else _Lines(self, title, total, start)
         task.start()
@@ -117,7 +117,7 @@ class Task(ABC):
 
 
 class _Bar(Task):
-    def __init__(self, title: str, total: int, start: int) -> None:
+    def __init__(self, title: str, total: int | None, start: int) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -125,12 +125,15 @@ class _Bar(Task):
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
+        self._endless = total is None
         self._id: TaskID = self._progress.add_task(title, total=total, completed=start, note="")
 
     def start(self) -> None:
         self._progress.start()
 
     def stop(self) -> None:
+        if self._endless:  # now it is known, and the bar is full
+            self._progress.update(self._id, total=self._progress.tasks[0].completed)
         self._progress.stop()
 
     def update(self, done: int, note: str = "") -> None:
@@ -141,7 +144,7 @@ class _Bar(Task):
 
 
 class _Lines(Task):
-    def __init__(self, reporter: Reporter, title: str, total: int, start: int) -> None:
+    def __init__(self, reporter: Reporter, title: str, total: int | None, start: int) -> None:
         self._reporter, self._title, self._total, self._last = reporter, title, total, start
         self._said_at = time.monotonic()
 
@@ -150,7 +153,8 @@ class _Lines(Task):
         if done != self._total and now - self._said_at < _PLAIN_EVERY_SECONDS:
             return
         self._said_at = now
-        self._reporter.say(f"{self._title} {done}/{self._total}{'  ' + note if note else ''}")
+        of = f"/{self._total}" if self._total is not None else ""
+        self._reporter.say(f"{self._title} {done}{of}{'  ' + note if note else ''}")
 
     def say(self, text: str) -> None:
         self._reporter.say(text)

@@ -1,0 +1,172 @@
+"""What checks found, as pages and terminals show it: plain data, and the words that all of them share.
+
+Knows findings and records; nothing of HTML, consoles or how anything was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from heedful.checks.finding import SEVERITIES, Check, Finding, Outcome, Severity
+from heedful.checks.running import Checked
+from heedful.quarantine import Counts
+from heedful.records import Judgement, Messages, Preference, Prompt, Ranking, Rating, Record
+from heedful.report.wording import percent
+
+NOUNS = {
+    "preference": "pair",
+    "feedback": "thumb",
+}
+"""What people call records of a kind, where that is not the kind's own name."""
+
+NOTHING_FOUND = "Nothing found"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """A file that was checked.
+
+    Attributes:
+        path: as it was named.
+        format: its layout.
+        size: in bytes; None of what is no single file.
+        sha256: of its bytes as they are on disk, in hex; None of what is no single file.
+    """
+
+    path: str
+    format: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a record: what it is ("prompt", "chosen") and its text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckData:
+    """One check of one set of files.
+
+    Attributes:
+        checked: what was found.
+        files: what was read.
+        command: what gives the same findings again; empty where there is none.
+        versions: name to version of what the findings depend on.
+        records: the records of examples, by id.
+    """
+
+    checked: Checked
+    files: Sequence[CheckedFile] = ()
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    records: Mapping[str, Sequence[Part]] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Counts:
+        quarantined = dict(self.checked.quarantined)
+        kept = self.checked.records
+        return Counts(kept + sum(quarantined.values()), kept, quarantined)
+
+    @property
+    def clean(self) -> list[tuple[Check, Outcome]]:
+        """The checks that looked and found nothing."""
+        return [
+            (check, found) for check, found in self.checked.checks if not found.findings and not found.skipped
+        ]
+
+    @property
+    def skipped(self) -> list[tuple[Check, Outcome]]:
+        """The checks that had nothing to look at, or lacked what they need."""
+        return [
+            (check, found) for check, found in self.checked.checks if found.skipped and not found.findings
+        ]
+
+
+def severities(findings: Iterable[Finding]) -> dict[Severity, int]:
+    """How many findings there are of each severity, the worst first; those there are none of left out."""
+    counts = Counter(finding.severity for finding in findings)
+    return {severity: counts[severity] for severity in SEVERITIES if counts[severity]}
+
+
+def verdict(checked: Checked) -> str:
+    """What came out, in one line: "3 errors, 5 warnings in 600 pairs"."""
+    found = severities(checked.findings)
+    counted = ", ".join(number(count, severity) for severity, count in found.items())
+    return f"{counted or NOTHING_FOUND} in {kinds(checked.kinds)}"
+
+
+def kinds(counts: Mapping[str, int]) -> str:
+    """How many records of each kind there are: "600 pairs and 3 rankings"."""
+    words = [number(count, NOUNS.get(kind, kind)) for kind, count in counts.items()]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def number(count: int, noun: str) -> str:
+    plural = noun if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+def counts_line(counts: Counts) -> str:
+    """Every row accounted for: "600 read = 598 kept + 2 quarantined (empty_chosen 2)"."""
+    left_out = sum(counts.quarantined.values())
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts.quarantined.items()))
+    return f"{counts.read:,} read = {counts.kept:,} kept + {left_out:,} quarantined" + (
+        f" ({reasons})" if reasons else ""
+    )
+
+
+def share_text(finding: Finding) -> str:
+    """How many of how many: "12 of 600 (2%)"."""
+    return f"{finding.count:,} of {finding.of:,} ({percent(finding.share)})"
+
+
+def in_percent(finding: Finding) -> bool:
+    """Whether the figure is a share and shown in percent: it has the unit that the title gives it."""
+    return finding.figure is None or ("%" in finding.title and 0 <= finding.figure.value <= 1)
+
+
+def figure_text(finding: Finding) -> str:
+    """The figure with its interval and what it is held against; "" where there is neither."""
+
+    def shown(value: float) -> str:
+        return percent(value) if in_percent(finding) else f"{value:.3g}".replace("-", "\u2212")
+
+    figure, told = finding.figure, []
+    if figure is not None:
+        known = not (math.isnan(figure.low) or math.isnan(figure.high))
+        interval = f" (95% {shown(figure.low)} to {shown(figure.high)})" if known else ""
+        told = [f"{shown(figure.value)}{interval}", f"n = {figure.n:,}"]
+    if finding.threshold is not None:
+        told.append(f"threshold {shown(finding.threshold)}")
+    return ", ".join(told)
+
+
+def parts(record: Record) -> list[Part]:
+    """A record as text, piece by piece."""
+    if isinstance(record, Judgement):
+        return [Part("verdict", f"{record.annotator}: {record.verdict}")]
+    found = [Part("prompt", _text(record.prompt))]
+    if isinstance(record, Preference):
+        found += [Part("chosen", _text(record.chosen)), Part("rejected", _text(record.rejected))]
+    elif isinstance(record, Ranking):
+        ranked = zip(record.ranks, record.responses, strict=True)
+        found += [Part(f"rank {rank}", _text(turns)) for rank, turns in ranked]
+    elif isinstance(record, Rating):
+        found.append(Part(f"{record.aspect} {record.score:g}", _text(record.response)))
+    elif not isinstance(record, Prompt):
+        found.append(Part("response", _text(record.response)))
+    return found
+
+
+def _text(messages: Messages) -> str:
+    """A conversation as text, its roles named where there is more than one turn."""
+    if len(messages) == 1:
+        return messages[0].content
+    return "\n\n".join(f"{message.role.capitalize()}: {message.content}" for message in messages)
