@@ -7,10 +7,8 @@ person. Knows rows (decoded JSON objects) and records, not files, and no layout 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from ..records import ROLES, Message, Messages, Role, assistant, user
 
@@ -29,26 +27,36 @@ CONTENT_REASONS = {
     "bad_role": "a role or speaker the layout does not have",
     "bad_value": "a field holds a value outside its range",
     "broken_text": "half of a surrogate pair: text that has no UTF-8 form",
-    "empty_prompt": "the prompt is empty",
+    "deleted": "a message that was deleted",
     "empty_chosen": "the better response is empty",
+    "empty_prompt": "the prompt is empty",
     "empty_rejected": "the worse response is empty",
     "empty_response": "a response is empty",
     "equal_sides": "both responses are the same after NFKC, strip and whitespace folding",
     "extra_turns": "more is left after the prompt than one reply",
     "leading_text": "an HH transcript has text before its first turn",
+    "neither_valid": "the annotators found neither response worth rating",
     "no_common_prompt": "the two sides do not begin with the same turn",
     "no_final_assistant": "the last turn is not the assistant's",
+    "no_responses": "the row holds no response",
+    "no_vote": "an annotation without a vote: skipped, not sent, or nobody's yet",
     "prompt_ends_with_assistant": "the assistant has already answered where the responses begin",
+    "spam": "a message that its reviewers rejected",
+    "synthetic": "a message that a model wrote, where people's are wanted",
     "tie": "the row prefers neither response",
+    "too_few_ranked": "fewer than two ranked replies: nothing to compare",
     "tool_calls": "structured tool calls, which a message cannot hold",
+    "tree_not_ready": "a conversation tree that is not ready for export",
     "two_systems": "two different system prompts",
+    "unranked": "a reply without a rank beside replies that have one",
+    "unrated": "a response that was not rated under this aspect",
     "zero_weight": "the response has weight 0: nothing is to be learned from it",
 }
 REASONS = LAYOUT_REASONS | CONTENT_REASONS
 """Every reason code a reader gives. Rows that all have a layout reason were read with the wrong layout."""
 
 ID_KEYS = ("id", "prompt_id", "example_id", "uuid")
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+SHOWN = 40  # characters of a wrong value that a message repeats
 
 
 class Fault(Exception):
@@ -64,8 +72,7 @@ class Fault(Exception):
         self.reason, self.detail, self.part = reason, detail, part
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a row stands, and the id and source that its record takes where the row brings none."""
 
     where: str
@@ -75,15 +82,20 @@ class Origin:
 
 def provenance(row: Fields, origin: Origin, used: Collection[str]) -> dict[str, Any]:
     """The record's `id`, `source` and `metadata`: the metadata are the columns the layout does not name."""
-    found = (row.get(key) for key in ID_KEYS)
-    name = next((value for value in found if isinstance(value, str | int) and value != ""), origin.id)
+    metadata = {key: value for key, value in row.items() if key not in used}
+    name = origin.id
+    for key in ID_KEYS:
+        if key in row and isinstance(row[key], str | int) and row[key] != "":
+            name = str(row[key])
+            break
     source = row.get("source")
-    own = set(used)
-    own |= {key for key in ("id", "source") if isinstance(row.get(key), str | int | None)}
+    for key in ("id", "source"):
+        if key in metadata and isinstance(metadata[key], str | int | None):
+            del metadata[key]
     return {
-        "id": str(name),
+        "id": name,
         "source": source if isinstance(source, str) and source else origin.source,
-        "metadata": {key: value for key, value in row.items() if key not in own},
+        "metadata": metadata,
     }
 
 
@@ -97,8 +109,12 @@ def text(value: Any, key: str) -> str:
     """`value` as text that can be written as UTF-8; unchanged."""
     if not isinstance(value, str):
         raise Fault("wrong_type", f'"{key}" must be text, not {kind_of(value)}')
-    if not value.isascii() and LONE_SURROGATE.search(value):
-        raise Fault("broken_text", f'"{key}" holds half of a surrogate pair, which has no UTF-8 form')
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            what = f'"{key}" holds half of a surrogate pair, which has no UTF-8 form'
+            raise Fault("broken_text", what) from None
     return value
 
 
@@ -118,6 +134,17 @@ def number(value: Any, key: str) -> float:
     if not math.isfinite(result):
         raise Fault("bad_value", f'"{key}" must be a finite number')
     return result
+
+
+def numeric(value: Any, key: str) -> float:
+    """A number, or the text of one: tables, and some published sets, write their numbers as text."""
+    if not isinstance(value, str):
+        return number(value, key)
+    try:
+        spelled = float(value)
+    except ValueError:
+        raise Fault("bad_value", f'"{key}" must be a number, and is {value[:SHOWN]!r}') from None
+    return number(spelled, key)
 
 
 def flag(value: Any, key: str) -> bool:
@@ -200,8 +227,9 @@ def check_response(messages: Messages, key: str) -> Messages:
     return messages
 
 
-def common_turns(chosen: Messages, rejected: Messages) -> int:
-    """How many turns two conversations share from the start; a `Fault` where they share none or all."""
+def common_turns(chosen: Sequence[object], rejected: Sequence[object]) -> int:
+    """How many turns, messages or not yet, two conversations share from the start; a `Fault` where they share
+    none or all."""
     shared = 0
     for left, right in zip(chosen, rejected, strict=False):
         if left != right:

@@ -50,6 +50,17 @@ KIND_OF = {record: kind for kind, record in KINDS.items()}
 LAYOUTS = (frozenset({"heedful", "kind"}),)
 
 
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    """The fields of a kind of record, the id first (it is what people look for), and what each is by itself;
+    MISSING where it must be given."""
+    declared = sorted(dataclasses.fields(kind), key=lambda f: f.name != "id")
+    made = {f.name: f.default_factory() for f in declared if f.default_factory is not dataclasses.MISSING}
+    return {f.name: made.get(f.name, f.default) for f in declared}
+
+
+DEFAULTS = {name: _defaults(kind) for name, kind in KINDS.items()}
+
+
 def fits(row: Fields) -> bool:
     return "heedful" in row
 
@@ -75,15 +86,15 @@ def parse(row: Fields, origin: Origin) -> Record:
             else f"there is no schema {schema}"
         )
         raise Fault("bad_value", what)
-    fields = {f.name: f for f in dataclasses.fields(KINDS[kind])}
+    defaults = DEFAULTS[kind]
     for key in row:
-        if key not in fields and key not in ("heedful", "kind"):
+        if key not in defaults and key not in ("heedful", "kind"):
             raise Fault("unknown_field", f'a {kind} has no "{key}"; what is yours belongs under "metadata"')
-    values = {name: DECODERS[name](row[name], name) for name in fields if name in row}
-    for name, declared in fields.items():
-        if name not in values and _default(declared) is dataclasses.MISSING:
+    values = {name: DECODERS[name](row[name], name) for name in defaults if name in row}
+    for name, default in defaults.items():
+        if default is dataclasses.MISSING and name not in values:
             raise Fault("missing_field", f'"{name}" is missing')
-    if "id" in fields:
+    if "id" in defaults:
         values.setdefault("id", origin.id)
     return _make(kind, values)
 
@@ -98,19 +109,13 @@ def _make(kind: str, values: dict[str, Any]) -> Record:
 
 def dump(record: Record) -> dict[str, Any]:
     """The row of a record. The id is always written, other fields where they differ from their default."""
-    row: dict[str, Any] = {"heedful": SCHEMA, "kind": KIND_OF[type(record)]}
-    declared = dataclasses.fields(record)
-    for item in sorted(declared, key=lambda f: f.name != "id"):  # the id first: it is what people look for
-        value = getattr(record, item.name)
-        if item.name == "id" or value != _default(item):
-            row[item.name] = _encode(value, item.name)
+    kind = KIND_OF[type(record)]
+    row: dict[str, Any] = {"heedful": SCHEMA, "kind": kind}
+    for name, default in DEFAULTS[kind].items():
+        value = getattr(record, name)
+        if name == "id" or value != default:
+            row[name] = _encode(value, name)
     return row
-
-
-def _default(declared: dataclasses.Field[Any]) -> Any:
-    if declared.default_factory is not dataclasses.MISSING:
-        return declared.default_factory()
-    return declared.default
 
 
 def _encode(value: Any, name: str) -> Any:

@@ -22,7 +22,7 @@ def check(record: Record) -> None:
     """Raise `Fault` for a record nobody can learn from: an empty prompt or response, or two equal sides."""
     if isinstance(record, Judgement):
         return
-    if not any(message.content.strip() for message in record.prompt):
+    if all(not message.content.strip() for message in record.prompt):
         raise Fault("empty_prompt", "the prompt is empty")
     if isinstance(record, Preference):
         for side, messages in (("chosen", record.chosen), ("rejected", record.rejected)):
@@ -47,9 +47,18 @@ def _blank(messages: Messages) -> bool:
 
 def alike(left: Messages, right: Messages) -> bool:
     """Whether two conversations are the same after NFKC, strip and whitespace folding."""
-    if len(left) != len(right) or any(a.role != b.role for a, b in zip(left, right, strict=True)):
+    pairs = zip(left, right, strict=False)
+    return len(left) == len(right) and all(
+        a.role == b.role and _same_words(a.content, b.content) for a, b in pairs
+    )
+
+
+def _same_words(left: str, right: str) -> bool:
+    """Told by the last words alone in most cases; where both are ASCII, NFKC leaves them as they are."""
+    ends = left.rsplit(None, 1)[-1:], right.rsplit(None, 1)[-1:]
+    if ends[0] != ends[1] and all(word.isascii() for end in ends for word in end):
         return False
-    return all(_words(a.content) == _words(b.content) for a, b in zip(left, right, strict=True))
+    return _words(left) == _words(right)
 
 
 def _words(text: str) -> list[str]:

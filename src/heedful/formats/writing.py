@@ -22,6 +22,7 @@ from .format import NUMBERS, Format, Unfit
 from .registry import by_name, writable
 from .writers import OutRow, writer_of
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _MEND = 'Leave the record out, or write the format "heedful", which holds every kind.'
 
 
@@ -79,7 +80,7 @@ def _rows(records: Iterable[Record], target: Format, strict: bool, written: Writ
         try:
             fitted, lost = _fitted(record, target, strict)
             row = _row(fitted, target)
-            text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+            text = _JSON.encode(row)
         except (Unfit, TypeError, ValueError, RecursionError) as error:
             unfit = error if isinstance(error, Unfit) else _not_json(error)
             if strict:
@@ -119,7 +120,8 @@ def _row(record: Record, target: Format) -> dict[str, Any]:
     row = target.dump(record)
     if not target.columns or isinstance(record, Judgement):
         return row
-    if taken := record.metadata.keys() & (target.reserved | {"id", "source"}):
-        raise Unfit("column", f'the metadata hold "{min(taken)}", which is a column of "{target.name}"')
+    for name in record.metadata:
+        if name in target.reserved or name in ("id", "source"):
+            raise Unfit("column", f'the metadata hold "{name}", which is a column of "{target.name}"')
     own = {"id": record.id, "source": record.source}
     return row | {key: value for key, value in own.items() if value} | dict(record.metadata)
