@@ -94,6 +94,30 @@ def test_columns_become_margin_id_source_and_metadata(jsonl) -> None:
     assert pair.metadata == {"prompt_id": "x7", "score_chosen": 8.5}
 
 
+@pytest.mark.parametrize(
+    ("columns", "margin"),
+    [
+        ({"score_chosen": 8.5, "score_rejected": 6}, 2.5),
+        ({"score_chosen": 6.0, "score_rejected": 6.0}, 0.0),
+        ({"score_chosen": 1, "score_rejected": 6.0}, -5.0),
+        ({"score_chosen": 8.5, "score_rejected": 6, "margin": 1}, 1.0),
+        ({"score_chosen": 8.5, "score_rejected": 6, "margin": None}, 2.5),
+        ({"score_chosen": 8.5}, None),
+        ({"score_chosen": 8.5, "score_rejected": None}, None),
+        ({"score_chosen": "8.5", "score_rejected": "6"}, None),
+        ({"score_chosen": True, "score_rejected": False}, None),
+    ],
+)
+def test_scores_of_both_sides_give_the_margin_and_leave_the_label_as_published(
+    jsonl, columns: dict[str, Any], margin: float | None
+) -> None:
+    pair = first(jsonl([PAIR | columns]))
+
+    assert (pair.margin, pair.tie) == (margin, False)
+    assert same(pair) == same(WANTED)
+    assert pair.metadata == {name: value for name, value in columns.items() if name != "margin"}
+
+
 def test_the_label_is_the_thumb_and_a_row_without_one_is_a_demonstration(jsonl) -> None:
     row = {"prompt": "Why?", "completion": "Because."}
     up, down, shown = read(jsonl([row | {"label": True}, row | {"label": False}, row]))

@@ -2,14 +2,18 @@
 
 Which side is better: `chosen` beats `rejected`; `label` true is good. Where the prompt is implicit it is what
 the two sides share; for plain strings that is a guess, and `_split_texts` says how it is made.
+
+A row with `score_chosen` and `score_rejected` (UltraFeedback binarised) and no `margin` has their difference
+as its margin, and the scores in its metadata. The label stays as published: equal scores give a margin of 0,
+no tie, and scores that contradict the label a negative one.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..records import Demonstration, Feedback, Messages, Preference, Record, assistant, user
-from . import hh
+from ..records import SCORES, Demonstration, Feedback, Messages, Preference, Record, assistant, user
+from . import distilabel, hh
 from .fields import (
     Fault,
     Fields,
@@ -57,6 +61,8 @@ def fits(row: Fields) -> bool:
         return True
     if not row.keys() >= PREFERENCE or not all(isinstance(row[side], str | list) for side in PREFERENCE):
         return False
+    if distilabel.fits(row):
+        return False
     if "prompt" in row:
         return True
     return not row.keys() & OTHER_PROMPTS and not hh.fits(row)
@@ -92,10 +98,21 @@ def _preference(row: Fields, origin: Origin) -> Preference:
     else:
         kinds = " and ".join(kind_of(side) for side in sides)
         raise Fault("wrong_type", f'"chosen" and "rejected" must both be text or both be lists, not {kinds}')
-    margin = None if row.get("margin") is None else number(row["margin"], "margin")
-    return Preference(
-        prompt, chosen, rejected, margin=margin, **provenance(row, origin, PREFERENCE | {"prompt", "margin"})
-    )
+    own = provenance(row, origin, PREFERENCE | {"prompt", "margin"})
+    return Preference(prompt, chosen, rejected, margin=_margin(row), **own)
+
+
+def _margin(row: Fields) -> float | None:
+    """The margin that is given, or what the two sides' scores come to; None without both."""
+    if row.get("margin") is not None:
+        return number(row["margin"], "margin")
+    if SCORES[0] not in row or SCORES[1] not in row:
+        return None
+    try:
+        chosen, rejected = (number(row[name], name) for name in SCORES)
+        return number(chosen - rejected, "margin")
+    except Fault:
+        return None  # a column of that name that holds no score is metadata like any other
 
 
 def _after_prompt(side: Any, prompt: Messages, key: str) -> Messages:
