@@ -43,8 +43,8 @@ def parse(row: Fields, origin: Origin) -> Preference:
     if left != (1, 1):
         what = f"after {shared} common turns chosen has {left[0]} more and rejected {left[1]}, not one each"
         raise Fault("extra_turns", what)
-    parts = chosen[:shared], chosen[shared:], rejected[shared:]
-    return Preference(*map(_messages, parts), **provenance(row, origin, SIDES))
+    prompt, better, worse = map(_messages, (chosen[:shared], chosen[shared:], rejected[shared:]))
+    return Preference(prompt, better, worse, **provenance(row, origin, SIDES))
 
 
 def _turns(row: Fields, key: str) -> list[tuple[str, str]]:
