@@ -11,6 +11,8 @@ from heedful.errors import DataError
 from heedful.formats.registry import by_name, claims, names, recognise
 
 TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+HELPSTEER = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+RATINGS = {"chosen_rating": 5, "rejected_rating": 2}
 SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("heedful", {"heedful": 1, "kind": "preference"}),
     ("heedful", {"heedful": 1, "kind": "preference", "prompt": TURNS[:1], "chosen": [], "rejected": []}),
@@ -44,6 +46,147 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("openai-chat", {"messages": TURNS}),
     ("openai-chat", {"prompt": "q", "prompt_id": "1", "messages": TURNS}),
     ("openai-preference", {"input": {}, "preferred_output": [], "non_preferred_output": []}),
+    (
+        "ultrafeedback",
+        {"source": "s", "instruction": "q", "models": [], "completions": [{}], "correct_answers": []},
+    ),
+    ("trl", {"prompt": "q", "chosen": TURNS, "rejected": TURNS, "score_chosen": 8.0, "score_rejected": 2.0}),
+    ("helpsteer", {"prompt": "q", "response": "a"} | dict.fromkeys(HELPSTEER, 3)),
+    ("helpsteer", {"prompt": "q", "response_1": "a", "response_2": "b", "preference_strength": 1}),
+    ("helpsteer", {"context": TURNS[:1], "response1": "a", "response2": "b", "overall_preference": 1}),
+    (
+        "shp",
+        {
+            "history": "q",
+            "human_ref_A": "a",
+            "human_ref_B": "b",
+            "labels": 1,
+            "score_A": 2,
+            "score_ratio": 2.0,
+        },
+    ),
+    ("summarize-from-feedback", {"info": {}, "summaries": [], "choice": 1, "worker": "w", "extra": {}}),
+    ("summarize-from-feedback", {"info": {}, "summary": {}, "worker": "w", "split": "test"}),
+    ("oasst", {"message_tree_id": "1", "tree_state": "ready_for_export", "prompt": {"text": "q"}}),
+    ("distilabel", {"prompt": "q", "chosen": TURNS, "rejected": TURNS} | RATINGS),
+    (
+        "distilabel",
+        {"instruction": "q", "prompt": "q", "generations": [], "chosen": [], "rejected": []} | RATINGS,
+    ),
+    ("distilabel", {"instruction": "q", "chosen": "a", "rejected": "b"} | RATINGS),
+    ("distilabel", {"instruction": "q", "chosen_response": "a", "rejected_response": "b"} | RATINGS),
+    ("distilabel", {"dataset": "d", "chosen": TURNS, "rejected": TURNS} | RATINGS),
+    ("distilabel", {"prompt": "q", "chosen": [], "chosen-rating": 5, "rejected": [], "rejected-rating": 1}),
+    ("scored", {"prompt": "q", "response": "a", "score": 4.5}),
+    ("scored", {"prompt": TURNS[:1], "response": TURNS[1:], "score": "4", "aspect": "tone", "id": 1}),
+    ("scored", {"prompt": "q", "responses": [{"response": "a", "score": 1}, {"response": "b", "score": 2}]}),
+    ("trl-prompt", {"prompt": "q"}),
+    ("trl-prompt", {"prompt": TURNS[:1], "id": "1", "source": "s", "ground_truth": "4"}),
+    ("trl-stepwise", {"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}),
+    ("llama-factory-kto", {"messages": TURNS, "label": True}),
+    ("llama-factory-kto", {"conversations": [{"from": "human", "value": "q"}], "kto_tag": False}),
+    ("llama-factory-kto", {"instruction": "q", "input": "", "output": "a", "kto_tag": True}),
+    ("axolotl", {"messages": TURNS[:1], "chosen": TURNS[1], "rejected": TURNS[1]}),
+    ("axolotl", {"messages": TURNS[:1], "chosen": "a", "rejected": TURNS}),
+    ("intel", {"system": "", "question": "q", "chosen": "a", "rejected": "b"}),
+    ("argilla-dpo", {"instruction": "q", "chosen_response": "a", "rejected_response": "b"}),
+    ("nectar", {"prompt": "q", "answers": [{"answer": "a", "rank": 1.0}, {"answer": "b", "rank": 2.0}]}),
+    (
+        "label-studio",
+        {
+            "id": 1,
+            "data": {
+                "prompt": "q",
+                "answer1": "a",
+                "answer2": "b",
+                "items": [{"id": "x", "body": "a"}, {"id": "y", "body": "b"}],
+            },
+            "annotations": [
+                {
+                    "id": 1,
+                    "completed_by": 2,
+                    "lead_time": 3.5,
+                    "result": [
+                        {"type": "pairwise", "value": {"selected": "left"}},
+                        {"type": "rating", "to_name": "answer1", "value": {"rating": 4}},
+                    ],
+                },
+                {
+                    "id": 2,
+                    "completed_by": {"email": "e"},
+                    "result": [
+                        {"type": "ranker", "value": {"ranker": {"best": ["y", "x"], "_": []}}},
+                        {"type": "choices", "value": {"choices": ["tie"]}},
+                    ],
+                },
+            ],
+        },
+    ),
+    (
+        "label-studio",
+        {
+            "prompt": "q",
+            "answer1": "a",
+            "answer2": "b",
+            "id": 1,
+            "comparison": [{"selected": "left"}],
+            "annotator": 2,
+            "annotation_id": 3,
+            "lead_time": 4.5,
+        },
+    ),
+    (
+        "argilla",
+        {
+            "id": "1",
+            "fields": {"prompt": "q", "response1": "a", "response2": "b"},
+            "metadata": {"n": 1},
+            "suggestions": {},
+            "responses": {
+                "preference": [
+                    {"value": "response1", "user_id": "u"},
+                    {
+                        "value": [{"value": "response2", "rank": 1}, {"value": "response1", "rank": 1}],
+                        "user_id": "v",
+                    },
+                ],
+                "response1_rating": [{"value": 4, "user_id": "u"}],
+            },
+        },
+    ),
+    (
+        "arena",
+        {"model_a": "m", "model_b": "n", "winner": "tie", "conversation_a": TURNS, "conversation_b": TURNS},
+    ),
+    (
+        "arena",
+        {
+            "id": 1,
+            "model_a": "m",
+            "model_b": "n",
+            "prompt": '["q"]',
+            "response_a": '["a"]',
+            "response_b": '["b"]',
+            "winner_model_a": 1,
+            "winner_model_b": 0,
+            "winner_tie": 0,
+        },
+    ),
+    (
+        "arena",
+        {
+            "id": "1",
+            "model_a": "m",
+            "model_b": "n",
+            "prompt": "q",
+            "response_a": "a",
+            "response_b": "b",
+            "winner": "model_a",
+        },
+    ),
+    ("plain", {"prompt": "q", "response": "a"}),
+    ("plain", {"prompt": "q", "response": "a", "label": 1}),
+    ("plain", {"prompt": "q", "response_a": "a", "response_b": "b", "label": "tie"}),
 ]
 
 
@@ -67,17 +210,17 @@ def test_rows_of_no_layout_name_their_keys_and_the_nearest_layouts() -> None:
     assert message.startswith(
         'qa.jsonl: the layout is not recognised. Keys of the first rows: "prompt", "answer".'
     )
-    assert "Nearest: trl with completion, prompt (completion missing);" in message
+    assert "Nearest: trl-prompt with prompt (of another type, or beside columns of" in message
+    assert "; trl with completion, prompt (completion missing);" in message
     assert message.endswith("--format " + "|".join(names()))
 
 
 @pytest.mark.parametrize(
     "row",
     [
-        {"question": "q", "chosen": "a", "rejected": "b"},
+        {"query": "q", "chosen": "a", "rejected": "b"},
         {"input": "q", "chosen": "a", "rejected": "b"},
-        {"messages": TURNS, "chosen": "a", "rejected": "b"},
-        {"messages": TURNS, "label": True},
+        {"messages": TURNS, "prompt_id": "1", "label": "spam"},
         {"chosen": None, "rejected": None},
     ],
 )

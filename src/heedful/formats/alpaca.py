@@ -15,10 +15,12 @@ from .format import Format, Unfit
 
 PROMPT_FIELDS = frozenset({"instruction", "input", "system", "history"})
 LAYOUTS = (frozenset({"instruction", "output"}),)
+THUMB = "kto_tag"
+"""The column that says whether `output` is to be imitated at all: the row is then LLaMA-Factory's for KTO."""
 
 
 def fits(row: Fields) -> bool:
-    return "instruction" in row and "output" in row
+    return "instruction" in row and "output" in row and THUMB not in row
 
 
 def parse(row: Fields, origin: Origin) -> Demonstration:
@@ -54,19 +56,28 @@ def dump(record: Record) -> dict[str, Any]:
     """A Demonstration with a prompt of [system], user, assistant, ..., user and a response of one message."""
     if not isinstance(record, Demonstration):
         raise Unfit("kind", f"Alpaca holds demonstrations, not a {type(record).__name__}")
-    system = record.prompt[0].content if record.prompt and record.prompt[0].role == "system" else ""
-    rest = record.prompt[1:] if system else record.prompt
+    return alpaca_of_prompt(record.prompt) | {"output": alpaca_of_response(record.response)}
+
+
+def alpaca_of_prompt(prompt: Messages) -> dict[str, Any]:
+    """The columns of an Alpaca row that hold its prompt."""
+    system = prompt[0].content if prompt and prompt[0].role == "system" else ""
+    rest = prompt[1:] if system else prompt
     roles = [message.role for message in rest]
     if roles != ["user", "assistant"] * (len(rest) // 2) + ["user"]:
         raise Unfit("turns", f"Alpaca cannot hold a prompt of the turns {', '.join(roles) or 'none'}")
-    if [message.role for message in record.response] != ["assistant"]:
-        raise Unfit("response", f"Alpaca cannot hold a response of {len(record.response)} messages")
-    row: dict[str, Any] = {"instruction": rest[-1].content, "input": "", "output": record.response[0].content}
+    row: dict[str, Any] = {"instruction": rest[-1].content, "input": ""}
     if system:
         row["system"] = system
     if len(rest) > 1:
         row["history"] = [[q.content, a.content] for q, a in zip(rest[:-1:2], rest[1::2], strict=True)]
     return row
+
+
+def alpaca_of_response(response: Messages) -> str:
+    if [message.role for message in response] != ["assistant"]:
+        raise Unfit("response", f"Alpaca cannot hold a response of {len(response)} messages")
+    return response[0].content
 
 
 FORMAT = Format(
@@ -77,5 +88,5 @@ FORMAT = Format(
     parse=parse,
     dump=dump,
     columns=True,
-    reserved=PROMPT_FIELDS | {"output"},
+    reserved=PROMPT_FIELDS | {"output", THUMB, "chosen", "rejected"},
 )

@@ -7,10 +7,12 @@ LLaMA-Factory's five names; a `function_call` is the model's own text and become
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from ..records import Message, Messages, Preference, Record, Role
-from .alpaca import PROMPT_FIELDS, prompt_of_alpaca
+from . import distilabel
+from .alpaca import PROMPT_FIELDS, alpaca_of_prompt, alpaca_of_response, prompt_of_alpaca
 from .fields import (
     Fault,
     Fields,
@@ -46,7 +48,7 @@ def fits_sharegpt(row: Fields) -> bool:
 
 
 def fits_alpaca(row: Fields) -> bool:
-    return row.keys() >= ALPACA_FIELDS
+    return row.keys() >= ALPACA_FIELDS and not distilabel.fits(row)
 
 
 def parse_alpaca(row: Fields, origin: Origin) -> Preference:
@@ -61,17 +63,18 @@ def parse_sharegpt(row: Fields, origin: Origin) -> Preference:
     turns = field(row, "conversations")
     if not isinstance(turns, list):
         raise Fault("wrong_type", f'"conversations" must be a list of {{from, value}}, not {kind_of(turns)}')
-    messages = [_message(turn, f"conversations[{n}]") for n, turn in enumerate(turns)]
-    prompt = _with_system([m for m in messages if m.role != "system" or m.content.strip()], row)
+    messages = [message_of(turn, f"conversations[{n}]") for n, turn in enumerate(turns)]
+    prompt = with_system([m for m in messages if m.role != "system" or m.content.strip()], row)
     if prompt and prompt[-1].role == "assistant":
         raise Fault("prompt_ends_with_assistant", '"conversations" must end with the human or an observation')
     chosen, rejected = (
-        check_response((_message(field(row, side), side),), side) for side in ("chosen", "rejected")
+        check_response((message_of(field(row, side), side),), side) for side in ("chosen", "rejected")
     )
     return Preference(prompt, chosen, rejected, **provenance(row, origin, SHAREGPT_FIELDS | {"system"}))
 
 
-def _message(turn: Any, key: str) -> Message:
+def message_of(turn: Any, key: str) -> Message:
+    """A turn `{from, value}`."""
     if not isinstance(turn, dict):
         raise Fault("wrong_type", f'"{key}" must be {{from, value}}, not {kind_of(turn)}')
     name = text(field(turn, "from"), f"{key}.from")
@@ -80,7 +83,7 @@ def _message(turn: Any, key: str) -> Message:
     return Message(cast(Role, ROLE_OF[name]), text(field(turn, "value"), f"{key}.value"))
 
 
-def _with_system(messages: list[Message], row: Fields) -> Messages:
+def with_system(messages: Sequence[Message], row: Fields) -> Messages:
     """The prompt under its system message, which stands in `system` or opens the conversation."""
     system = optional_text(row, "system")
     if not system:
@@ -118,6 +121,16 @@ def dump_sharegpt(record: Record) -> dict[str, Any]:
     }
 
 
+def dump_alpaca(record: Record) -> dict[str, Any]:
+    """A Preference with a prompt of [system], user, assistant, ..., user and two responses of one message."""
+    if not isinstance(record, Preference):
+        raise Unfit("kind", f"a ranking holds preferences, not a {type(record).__name__}")
+    return alpaca_of_prompt(record.prompt) | {
+        "chosen": alpaca_of_response(record.chosen),
+        "rejected": alpaca_of_response(record.rejected),
+    }
+
+
 def _turn(message: Message) -> dict[str, str]:
     return {"from": NAME_OF[message.role], "value": message.content}
 
@@ -138,4 +151,7 @@ ALPACA = Format(
     layouts=ALPACA_LAYOUTS,
     fits=fits_alpaca,
     parse=parse_alpaca,
+    dump=dump_alpaca,
+    columns=True,
+    reserved=ALPACA_FIELDS | PROMPT_FIELDS | {"output"},
 )

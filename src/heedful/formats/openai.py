@@ -23,7 +23,7 @@ PREFERENCE_FIELDS = frozenset({"input", "preferred_output", "non_preferred_outpu
 CHAT_LAYOUTS = (CHAT_FIELDS,)
 PREFERENCE_LAYOUTS = (PREFERENCE_FIELDS,)
 OPTIONS = ("tools", "parallel_tool_calls")
-OTHER_LAYOUTS = frozenset({"chosen", "rejected", "completion", "label", "conversations"})
+OTHER_LAYOUTS = frozenset({"chosen", "rejected", "completion", "label", "kto_tag", "conversations"})
 """With one of these columns `messages` means something else than a whole chat."""
 
 

@@ -11,7 +11,29 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ..errors import DataError
-from . import alpaca, alpaca_eval, hh, llama_factory, native, openai, trl
+from . import (
+    alpaca,
+    alpaca_eval,
+    arena,
+    argilla,
+    axolotl,
+    distilabel,
+    helpsteer,
+    hh,
+    label_studio,
+    llama_factory,
+    llama_factory_kto,
+    native,
+    oasst,
+    openai,
+    plain,
+    scored,
+    shp,
+    summarize_from_feedback,
+    trl,
+    trl_more,
+    ultrafeedback,
+)
 from .fields import Fields
 from .format import Format
 
@@ -30,6 +52,25 @@ FORMATS: dict[str, Format] = {
         alpaca_eval.FORMAT,
         openai.CHAT,
         openai.PREFERENCE,
+        ultrafeedback.FORMAT,
+        helpsteer.FORMAT,
+        shp.FORMAT,
+        summarize_from_feedback.FORMAT,
+        oasst.FORMAT,
+        oasst.SYNTHETIC,
+        distilabel.FORMAT,
+        scored.FORMAT,
+        trl_more.PROMPTS,
+        trl_more.STEPWISE,
+        llama_factory_kto.FORMAT,
+        axolotl.CHAT,
+        axolotl.INTEL,
+        axolotl.ARGILLA,
+        axolotl.NECTAR,
+        label_studio.FORMAT,
+        argilla.FORMAT,
+        arena.FORMAT,
+        plain.FORMAT,
     )
 }
 
@@ -123,5 +164,5 @@ def _nearest(samples: Sequence[Fields]) -> str:
 
 def _lacks(name: str, layout: frozenset[str], seen: set[str]) -> str:
     missing = ", ".join(sorted(layout - seen))
-    state = f"{missing} missing" if missing else "as another type"
+    state = f"{missing} missing" if missing else "of another type, or beside columns of another layout"
     return f"{name} with {', '.join(sorted(layout))} ({state})"
