@@ -26,7 +26,7 @@ from benchmarks.session import ROOT, say, write
 from heedful.evaluation.preference_accuracy import Accuracy
 from heedful.evaluation.reward_pairs import ScoredPair, quality, scored_pairs
 from heedful.intervals import paired_difference, share
-from heedful.prepare.split import split_by_prompt
+from heedful.prepare.split import split as split_by_prompt
 from heedful.records import Preference
 
 DATA = ROOT.parent / "shared" / "data"
@@ -78,7 +78,9 @@ def split(
     two: Sequence[Preference], third: Sequence[Preference], *, held_out: float, pairs: int, seed: int
 ) -> Split:
     """Split by instruction, once for all files: none that is tested on is among those trained on."""
-    tested = {record.prompt for record in split_by_prompt([*two, *third], held_out, seed=seed)[1]}
+    shares = {"trained on": 1 - held_out, "tested": held_out}
+    parts = split_by_prompt([*two, *third], shares, seed=seed, near=None, by_source=False)
+    tested = {record.prompt for record in parts["tested"]}
     unseen = [record for record in third if record.prompt in tested]
     return Split(
         train=_sample([record for record in two if record.prompt not in tested], pairs, seed),

@@ -21,7 +21,12 @@ def word_count(messages: Messages) -> int:
 
 def folded(text: str) -> str:
     """As compared for equality: NFKC, stripped, every run of white space one space."""
-    return " ".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    # The only white space that is printable is the space: most texts are folded as they stand.
+    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
+        return text
+    return " ".join(text.split())
 
 
 def responses_of(record: Record) -> tuple[Messages, ...]:

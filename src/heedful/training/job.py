@@ -19,7 +19,7 @@ from heedful.errors import DataError, HeedfulError, RecipeError, RunError, Train
 from heedful.models.backbone import Backbone
 from heedful.models.export import require_classifier, save_adapter, save_merged
 from heedful.models.loading import load
-from heedful.prepare.split import split_by_prompt
+from heedful.prepare.split import split
 from heedful.quarantine import Kept, Quarantined, write_quarantine
 from heedful.recipe import Recipe
 from heedful.records import Preference, Ranking, Rating, Record
@@ -122,7 +122,8 @@ def prepare(
     for name, kept in read.items():
         reporter.say(f"{name}: {kept.counts}")
     if not held_out and data.eval_fraction > 0:
-        learned, held_out = split_by_prompt(learned, data.eval_fraction, seed=training.seed)
+        shares = {"train": 1 - data.eval_fraction, "held out": data.eval_fraction}
+        learned, held_out = split(learned, shares, seed=training.seed, near=None, by_source=False).values()
 
     backbone = given.backbone
     if backbone is None:
