@@ -26,7 +26,7 @@ def annotation(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
     """An annotation with the keys that an export has."""
     return {
         "id": 68045, "completed_by": 2, "result": list(results), "was_cancelled": False,
-        "ground_truth": False, "created_at": "2023-04-17T21:54:20.457543Z", "lead_time": 12.51, "task": 401635,
+        "ground_truth": False, "created_at": "2023-04-17T21:54:20.457543Z", "lead_time": 12.51,
     } | more  # fmt: skip
 
 

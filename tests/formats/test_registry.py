@@ -89,6 +89,8 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("axolotl", {"messages": TURNS[:1], "chosen": TURNS[1], "rejected": TURNS[1]}),
     ("axolotl", {"messages": TURNS[:1], "chosen": "a", "rejected": TURNS}),
     ("intel", {"system": "", "question": "q", "chosen": "a", "rejected": "b"}),
+    ("intel", {"question": "q", "chosen": "\n\nHuman: q\n\nAssistant: a", "rejected": "b"}),
+    ("alpaca-ranking", {"instruction": "q", "chosen": "\n\nHuman: q\n\nAssistant: a", "rejected": "b"}),
     ("argilla-dpo", {"instruction": "q", "chosen_response": "a", "rejected_response": "b"}),
     ("nectar", {"prompt": "q", "answers": [{"answer": "a", "rank": 1.0}, {"answer": "b", "rank": 2.0}]}),
     (

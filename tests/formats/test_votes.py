@@ -22,8 +22,9 @@ def own() -> dict[str, object]:
     ("word", "said"),
     [
         ("a", "a"), ("A", "a"), ("b", "b"), ("model_a", "a"), ("Model B", "b"), ("response_b", "b"),
-        ("left", "a"), ("Right", "b"), ("Response 1", "a"), ("answer2", "b"), ("A is better", "a"), ("the second one", "b"),
-        ("B wins", "b"), ("tie", "tie"), ("Tie!", "tie"), ("equally good", "tie"), ("About the same", "tie"),
+        ("left", "a"), ("Right", "b"), ("Response 1", "a"), ("answer2", "b"), ("A is better", "a"),
+        ("the second one", "b"), ("B wins", "b"), ("tie", "tie"), ("Tie!", "tie"), ("equally good", "tie"),
+        ("About the same", "tie"),
         ("tie (bothbad)", "both_bad"), ("both_bad", "both_bad"), ("Both are bad", "both_bad"),
         ("Skip", "skip"), ("Can't choose", "skip"),
         ("1", None), ("2", None), ("0", None), ("neither", None), ("c", None), ("", None), ("yes", None),

@@ -22,9 +22,18 @@ SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 "Human:" elsewhere in a line, or after one newline only, is what someone wrote."""
 
 
+OTHER_PROMPTS = frozenset(
+    {
+        "conversations", "messages", "instruction", "question", "query", "input", "text", "context",
+        "history", "post",
+    }
+)  # fmt: skip
+"""Columns that hold the prompt in layouts with one: with it, no side holds a prompt of its own."""
+
+
 def fits(row: Fields) -> bool:
-    """Whether a side is a transcript. With a prompt of its own the row is TRL's, whatever its text."""
-    if not row.keys() >= SIDES or "prompt" in row:
+    """Whether a side is a transcript. With a prompt of its own the row is in another layout."""
+    if not row.keys() >= SIDES or "prompt" in row or row.keys() & OTHER_PROMPTS:
         return False
     return any(isinstance(row[side], str) and SPEAKER.search(_opened(row[side])) for side in SIDES)
 

@@ -39,22 +39,6 @@ UNPAIRED = COMPLETION | {"label"}
 LAYOUTS = (PREFERENCE | {"prompt"}, PREFERENCE, UNPAIRED, COMPLETION)
 RESERVED = PREFERENCE | UNPAIRED | {"margin", "id", "source"}
 
-OTHER_PROMPTS = frozenset(
-    {
-        "conversations",
-        "messages",
-        "instruction",
-        "question",
-        "query",
-        "input",
-        "text",
-        "context",
-        "history",
-        "post",
-    }
-)
-"""Columns that hold the prompt in layouts that are not TRL's: with one of them no prompt is implicit."""
-
 
 def fits(row: Fields) -> bool:
     if row.keys() >= COMPLETION:
@@ -65,7 +49,7 @@ def fits(row: Fields) -> bool:
         return False
     if "prompt" in row:
         return True
-    return not row.keys() & OTHER_PROMPTS and not hh.fits(row)
+    return not row.keys() & hh.OTHER_PROMPTS and not hh.fits(row)
 
 
 def parse(row: Fields, origin: Origin) -> Record:
@@ -187,4 +171,5 @@ FORMAT = Format(
     columns=True,
     reserved=RESERVED,
     carries=frozenset({"margin"}),
+    texts={"prompt": "user", "chosen": "assistant", "rejected": "assistant", "completion": "assistant"},
 )
