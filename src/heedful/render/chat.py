@@ -70,6 +70,7 @@ class Renderer:
         if self.template == "plain":
             tokenizer.chat_template = PLAIN_TEMPLATE
         self.rewritten = 0
+        self._last: tuple[tuple[Message, ...], str] | None = None
         self._leading_bos = self._find_leading_bos()
         self.end_of_turn, self._append_end = self._find_end_of_turn()
         eos = tokenizer.eos_token_id
@@ -79,7 +80,11 @@ class Renderer:
         """The prompt as the model sees it before it generates, generation prompt included."""
         if self.template == "raw":
             return "".join(message.content for message in prompt)
-        return self._apply(prompt, add_generation_prompt=True)
+        # Asked for again with each response, and half the work of rendering a pair.
+        prompt = tuple(prompt)
+        if self._last is None or self._last[0] != prompt:
+            self._last = prompt, self._apply(prompt, add_generation_prompt=True)
+        return self._last[1]
 
     def response_text(self, prompt: Sequence[Message], response: Sequence[Message]) -> str:
         """What the full rendering adds to `prompt_text`, end of turn included where the template writes

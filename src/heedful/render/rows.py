@@ -100,7 +100,7 @@ def render(records: Sequence[Renderable], renderer: Renderer, limits: Limits) ->
             _check_ranking(record)
             prompt = renderer.prompt_text(record.prompt)
             responses = [renderer.response_text(record.prompt, response) for response in _responses(record)]
-        except _LeftOut as error:
+        except LeftOut as error:
             quarantined.append(Quarantined(record.id, error.reason, str(error), record))
         except TemplateRefused as error:
             quarantined.append(Quarantined(record.id, "template_refused", str(error), record))
@@ -115,8 +115,8 @@ def render(records: Sequence[Renderable], renderer: Renderer, limits: Limits) ->
     for (record, _, responses), prompt_ids in zip(texts, prompts, strict=True):
         response_ids = [next(encoded) for _ in responses]
         try:
-            row = _within(limits, record, prompt_ids, response_ids, bos=renderer.tokenizer.bos_token_id)
-        except _LeftOut as error:
+            row = within(limits, record, prompt_ids, response_ids, bos=renderer.tokenizer.bos_token_id)
+        except LeftOut as error:
             quarantined.append(Quarantined(record.id, error.reason, str(error), record))
             continue
         rows_cut += row.prompt_cut or row.responses_cut > 0
@@ -130,8 +130,8 @@ def render(records: Sequence[Renderable], renderer: Renderer, limits: Limits) ->
     return rows
 
 
-class _LeftOut(Exception):
-    """A record that cannot become a row: a reason code and one sentence for a person."""
+class LeftOut(Exception):
+    """A record that cannot become a row: a reason code of `render` and one sentence for a person."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -143,29 +143,37 @@ def _check_ranking(record: Renderable) -> None:
     if not isinstance(record, Ranking):
         return
     if len(record.responses) < 2:
-        raise _LeftOut("too_few_responses", f"a ranking needs 2 responses and has {len(record.responses)}")
+        raise LeftOut("too_few_responses", f"a ranking needs 2 responses and has {len(record.responses)}")
     rank, tied = Counter(record.ranks).most_common(1)[0]
     if tied > MOST_TIED:
-        raise _LeftOut("too_many_tied", f"{tied} responses share rank {rank}; at most {MOST_TIED} can")
+        raise LeftOut("too_many_tied", f"{tied} responses share rank {rank}; at most {MOST_TIED} can")
 
 
-def _within(
-    limits: Limits, record: Renderable, prompt: Ids, responses: Sequence[Ids], *, bos: int | None
+def within(
+    limits: Limits, record: Record, prompt: Ids, responses: Sequence[Ids], *, bos: int | None
 ) -> Truncated:
+    """What is left of a rendered record within `limits`.
+
+    Args:
+        prompt: token ids of the prompt, as for `truncate`; `responses` and `bos` likewise.
+
+    Raises:
+        LeftOut: nothing that can be learned from.
+    """
     if not prompt:
-        raise _LeftOut("empty_prompt", "the prompt has no tokens")
+        raise LeftOut("empty_prompt", "the prompt has no tokens")
     row = truncate(prompt, responses, limits, bos=bos)
     if row is None:
         own = limits.max_prompt_length
         over_own = own is not None and len(prompt) > own
         longest = f"the prompt is longer than {own}" if over_own else f"longer than {limits.max_length}"
-        raise _LeftOut("too_long", f"{longest} tokens")
+        raise LeftOut("too_long", f"{longest} tokens")
     rank_of: dict[tuple[int, ...], int] = {}
     for response, rank in zip(row.responses, _ranks(record), strict=True):
         if rank_of.setdefault(tuple(response), rank) != rank:
             ranked = isinstance(record, Ranking)
             sides = "two responses of different rank" if ranked else "chosen and rejected"
-            raise _LeftOut("equal_after_truncation", f"{sides} are equal within {limits.max_length} tokens")
+            raise LeftOut("equal_after_truncation", f"{sides} are equal within {limits.max_length} tokens")
     return row
 
 
@@ -175,7 +183,7 @@ def _responses(record: Renderable) -> tuple[Messages, ...]:
     return record.responses if isinstance(record, Ranking) else (record.response,)
 
 
-def _ranks(record: Renderable) -> tuple[int, ...]:
+def _ranks(record: Record) -> tuple[int, ...]:
     """One rank per response, 1 is best."""
     if isinstance(record, Preference):
         return 1, 2
