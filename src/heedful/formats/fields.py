@@ -15,6 +15,7 @@ from ..records import ROLES, Message, Messages, Role, assistant, user
 Fields = Mapping[str, Any]
 
 LAYOUT_REASONS = {
+    "broken_row": "a table's row or a text block that lacks a part, or cannot be told from the next",
     "not_json": "the line is not JSON",
     "not_an_object": "the row is not a JSON object",
     "missing_field": "a field the layout needs is missing",

@@ -22,6 +22,7 @@ UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 FILES_NAMED = 5  # in a message about a folder
 CHUNK = 1 << 20  # bytes
+BEGINNING = 1 << 10  # bytes
 
 
 def stem(path: Path) -> str:
@@ -30,6 +31,18 @@ def stem(path: Path) -> str:
     for suffix in (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"):
         name = name.removesuffix(suffix)
     return name or path.name
+
+
+def beginning(path: Path) -> bytes:
+    """The first bytes of a file, unzipped; none of what is not there, or can be read only once (a pipe).
+
+    Raises:
+        DataError: the file cannot be opened, or is a damaged gzip file.
+    """
+    if not path.is_file():
+        return b""
+    with open_bytes(path) as stream:
+        return _read(stream, path, 0, BEGINNING)
 
 
 def text_chunks(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -89,9 +102,9 @@ def _set_encoding(encoding: str) -> str:
     return f"Say which encoding it is, if it is this one: --encoding {encoding} (data.encoding={encoding})."
 
 
-def _read(stream: BufferedIOBase, path: Path, offset: int) -> bytes:
+def _read(stream: BufferedIOBase, path: Path, offset: int, size: int = CHUNK) -> bytes:
     try:
-        return stream.read(CHUNK)
+        return stream.read(size)
     except EOFError:
         what = f"the gzip file is cut off (its text ends after about {offset} bytes)."
         raise DataError(what, where=str(path), mend="Download or copy it again.") from None

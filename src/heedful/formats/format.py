@@ -6,11 +6,11 @@ and rows, not files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..records import Record
+from ..records import Record, Role
 from .fields import Fault, Fields, Origin
 
 Outcome = Record | Sequence[Record | Fault]
@@ -39,6 +39,8 @@ class Format:
         reserved: names that a further column cannot have.
         carries: which of `NUMBERS` it has a place for.
         keeps: names of metadata that have a place in a row, where others have none.
+        texts: columns of conversations in which plain text is read too, as one message of this role. A table
+            holds such text and not its JSON.
         whole: whether it holds a record's id, source and metadata as they are (Heedful's own does).
     """
 
@@ -53,6 +55,7 @@ class Format:
     carries: frozenset[str] = frozenset()
     keeps: frozenset[str] = frozenset()
     whole: bool = False
+    texts: Mapping[str, Role] = field(default_factory=dict)
 
 
 class Unfit(Exception):

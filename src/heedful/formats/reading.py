@@ -55,8 +55,9 @@ def read(
         columns: what the file's own column names are for, `{"prompt": "question"}`; keys are of `COLUMNS`.
         encoding: the text's, by Python's name.
         limit: read at most so many rows (kept or not).
-        bad_lines: what to do with a line that is not JSON: stop, or quarantine it as `not_json`. A JSON array
-            that does not parse is always an error.
+        bad_lines: what to do with a line that is not JSON, or a table's row that does not fit its header:
+            stop, or quarantine it as `not_json` or `broken_row`. A JSON array that does not parse is always
+            an error.
 
     Raises:
         DataError: the file cannot be read, its layout is not recognised or ambiguous, no row fits the layout,
@@ -124,9 +125,10 @@ def stream(
         raise ValueError(f"bad_lines must be 'error' or 'quarantine', not {bad_lines!r}")
     path = Path(path).expanduser()
     chosen = by_name(format) if format is not None else None
-    lines: Iterator[RawRow] = islice(_checked(rows(path, encoding), bad_lines), limit)
-    if columns:
-        lines = _renamed(lines, _names_of(columns))
+    named = _names_of(columns or {})
+    lines: Iterator[RawRow] = islice(_checked(rows(path, encoding, named), bad_lines), limit)
+    if named:
+        lines = _renamed(lines, named)
     if chosen is not None:
         return Stream(path, lines, chosen, None)
     recognised, lines = _recognised(lines, path)
@@ -159,7 +161,7 @@ def _renamed(lines: Iterator[RawRow], names: Mapping[str, str]) -> Iterator[RawR
             for inner in NAMED_WITHIN:
                 if isinstance(value.get(inner), dict):
                     value[inner] = _rename(value[inner], names)
-            row = RawRow(row.where, row.id, value, row.broken)
+            row = row._replace(value=value)
         yield row
 
 
@@ -189,7 +191,7 @@ def _outcomes(row: RawRow, chosen: Format, path: Path) -> Iterator[Record | Quar
     """What a row comes to: a record, several, or why there is none."""
     try:
         if row.broken:
-            raise Fault("not_json", row.broken)
+            raise Fault(row.reason, row.broken)
         if not isinstance(row.value, dict):
             raise Fault("not_an_object", "the row is not a JSON object")
         outcome = chosen.parse(row.value, Origin(row.where, row.id, path.name))

@@ -101,6 +101,7 @@ PROMPTS = Format(
     dump=dump_prompt,
     columns=True,
     reserved=PROMPT_FIELDS,
+    texts={"prompt": "user"},
 )
 STEPWISE = Format(
     name="trl-stepwise",

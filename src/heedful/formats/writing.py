@@ -68,7 +68,7 @@ def write(
         raise DataError(f'the format "{format}" is read but not written.', mend=mend)
     path = Path(path).expanduser()
     written = Written()
-    written.rows = writer_of(path)(_rows(records, target, strict, written), path)
+    written.rows = writer_of(path, target.texts)(_rows(records, target, strict, written), path)
     return written
 
 
