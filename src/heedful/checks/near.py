@@ -151,7 +151,7 @@ class NearIndex:
                     else:
                         refused.add(pair)
         # Places are in order of first appearance, so a group's first place holds its first text.
-        return firsts[links.roots()][self._items] if texts else np.empty(0, np.intp)
+        return firsts[links.roots()][np.array(self._items, np.intp)]
 
     def nearest(self, texts: Sequence[str]) -> list[str | None]:
         """For each text, already `normalised`, an indexed text that is near it; None where there is none."""
@@ -212,7 +212,7 @@ def _bucket_pairs(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Pairs of one bucket (of the same key): all with the first; without those it took, with the next, ..."""
     members = np.argsort(keys, kind="stable")
-    run = np.concatenate([[0], np.cumsum(np.diff(keys[members]) != 0)])
+    run = np.cumsum(np.diff(keys[members], prepend=keys[members][:1]) != 0)
     for _ in range(ROUNDS):
         several = np.bincount(run)[run] > 1
         members, run = members[several], run[several]

@@ -30,7 +30,7 @@ class Said(NamedTuple):
 def said(record: Record) -> Said:
     if isinstance(record, Judgement):
         verdict = {"a": 1, "b": -1}.get(record.verdict, 0)
-        return Said(hash((record.item, record.annotator, verdict or record.verdict, Judgement)), verdict)
+        return Said(hash((record.item, record.annotator, abs(verdict) or record.verdict)), verdict)
     prompt, annotator = messages_hash(record.prompt), record.metadata.get(ANNOTATOR)
     by = annotator if isinstance(annotator, str) else None
     if isinstance(record, Preference):
