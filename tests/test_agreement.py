@@ -16,6 +16,8 @@ from heedful.agreement import (
     fleiss,
     interval,
     krippendorff,
+    leave_one_out,
+    others,
     percent,
 )
 
@@ -208,3 +210,16 @@ def test_two_hundred_thousand_votes_are_drawn_by_how_they_fall() -> None:
 def test_tables_of_another_shape_are_refused(call) -> None:
     with pytest.raises(ValueError, match="must be"):
         call()
+
+
+def test_a_vote_is_held_against_what_most_of_the_others_say() -> None:
+    items, said = [0, 0, 0, 1, 1, 2, 3, 3, 3], [0, 0, 1, 2, 2, 1, 0, 1, 2]
+
+    assert others(items, said, 3).tolist() == [
+        [1, 1, 0], [1, 1, 0], [2, 0, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]
+    ]  # fmt: skip
+    agrees = leave_one_out(items, said, 3)
+    nan = math.nan
+    assert agrees.tolist() == pytest.approx([nan, nan, 0, 1, 1, nan, nan, nan, nan], nan_ok=True)
+    assert leave_one_out([0, 0, 0], [1, 1, 1], 2).tolist() == [1, 1, 1]
+    assert leave_one_out([], [], 2).tolist() == []

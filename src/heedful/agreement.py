@@ -44,6 +44,26 @@ def count_votes(items: ArrayLike, categories: ArrayLike, n_categories: int) -> N
     return flat.reshape(n_items, n_categories)
 
 
+def others(items: ArrayLike, categories: ArrayLike, n_categories: int) -> NDArray[np.int64]:
+    """What the other raters of each vote's item say, `[votes, categories]`; arguments as in `count_votes`."""
+    item, category = np.asarray(items, dtype=np.int64), np.asarray(categories, dtype=np.int64)
+    rest = count_votes(item, category, n_categories)[item]
+    rest[np.arange(len(item)), category] -= 1
+    return rest
+
+
+def leave_one_out(items: ArrayLike, categories: ArrayLike, n_categories: int) -> Floats:
+    """Whether each vote is what most of the others on its item say, `[votes]`: 1 if it is, 0 if not.
+
+    NaN where no category leads among the others, or nobody else voted. Arguments as in `count_votes`.
+    """
+    rest = others(items, categories, n_categories)
+    most = rest.max(axis=1, initial=0)
+    led = (most > 0) & ((rest == most[:, None]).sum(axis=1) == 1)
+    own = rest[np.arange(len(rest)), np.asarray(categories, dtype=np.int64)]
+    return np.where(led, own == most, math.nan)
+
+
 def percent(counts: ArrayLike, repeats: ArrayLike | None = None, /) -> float:
     """How often two raters of an item agree, the mean over the items that have two votes or more.
 

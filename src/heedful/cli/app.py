@@ -8,8 +8,9 @@ import typer
 from typer.core import TyperGroup
 
 import heedful
-from heedful.cli import check, evaluate, inspect, models, talk, train
+from heedful.cli import check, evaluate, inspect, models, pairs, talk, train
 from heedful.cli.data_options import reads_files
+from heedful.cli.data_output import writes_files
 from heedful.errors import Interrupted
 
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(evaluate.quickstart)
 app.command()(reads_files(inspect.inspect))
 app.command()(reads_files(check.check))
+app.command()(writes_files(reads_files(pairs.pairs)))
 app.command()(train.sft)
 app.command()(train.reward)
 app.command()(train.dpo)
