@@ -63,9 +63,7 @@ def test_the_three_figures_each_hold_the_one_before() -> None:
     assert (same.severity, same.removes, same.count, same.of) == ("error", {3, 4, 50}, 3, 100)
     assert (near.severity, near.removes, near.count) == ("warning", {70}, 1)
     assert [example.id for example in same.examples] == ["pair 3", "pair 50"]
-    assert near.examples[0].text.endswith(
-        f"in the test set: {normalised(ask(1020))[:199]}…"
-    ) or near.examples[0].text.endswith(normalised(ask(1020)))
+    assert "in the test set: " + normalised(ask(1020))[:150] in near.examples[0].text
 
 
 def test_how_near_is_near_can_be_said() -> None:

@@ -45,4 +45,4 @@ def test_the_blocks_agree_with_the_names_of_their_letters() -> None:
             one for one in letters if unicodedata.name(one, "").startswith(names.get(script, script.upper()))
         ]
         share = sum(script_counts(one)[script] for one in named) / len(named)
-        assert share >= 0.98, script
+        assert share >= 0.95, script

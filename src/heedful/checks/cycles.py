@@ -63,7 +63,7 @@ def components(edges: Mapping[int, Sequence[int]]) -> list[set[int]]:
 
 def _taken(waiting: list[int], node: int) -> set[int]:
     """The nodes from `node` on, taken off the end."""
-    place = len(waiting) - 1 - waiting[::-1].index(node)
-    component = set(waiting[place:])
-    del waiting[place:]
+    component = {waiting.pop()}
+    while node not in component:
+        component.add(waiting.pop())
     return component
