@@ -84,6 +84,7 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
     ("trl-prompt", {"prompt": TURNS[:1], "id": "1", "source": "s", "ground_truth": "4"}),
     ("trl-stepwise", {"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}),
     ("llama-factory-kto", {"messages": TURNS, "label": True}),
+    ("llama-factory-kto", {"messages": TURNS, "kto_tag": True}),
     ("llama-factory-kto", {"conversations": [{"from": "human", "value": "q"}], "kto_tag": False}),
     ("llama-factory-kto", {"instruction": "q", "input": "", "output": "a", "kto_tag": True}),
     ("axolotl", {"messages": TURNS[:1], "chosen": TURNS[1], "rejected": TURNS[1]}),

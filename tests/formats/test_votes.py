@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from heedful.formats.fields import Fault
@@ -33,6 +36,18 @@ def own() -> dict[str, object]:
 )  # fmt: skip
 def test_words_of_a_verdict(word: str, said: str | None) -> None:
     assert verdict_of(word) == said
+
+
+@pytest.mark.parametrize(
+    ("row", "verdicts"),
+    [("a side", {"a", "b"}), ("a tie", {"tie"}), ("both bad", {"both_bad"}), ("no vote", {"skip"})],
+)
+def test_the_words_of_the_documentation_say_what_it_says(row: str, verdicts: set[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data-formats.md").read_text(encoding="utf-8")
+    (line,) = (line for line in page.splitlines() if line.startswith(f"| {row} |"))
+    words = re.findall("`([^`]+)`", line.partition(", each also with")[0])
+
+    assert {verdict_of(word) for word in words} == verdicts
 
 
 def test_a_fields_own_name_goes_before_the_words() -> None:
