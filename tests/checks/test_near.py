@@ -70,14 +70,14 @@ def test_case_width_spaces_and_marks_are_normalised_and_sums_are_not(text: str, 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.9])
 def test_near_pairs_are_found_and_no_others(threshold: float) -> None:
-    texts = variants(300)
-    near = {(i, j) for i, j in combinations(range(300), 2) if jaccard(texts[i], texts[j]) >= threshold}
-    assert len(near) > 20
+    texts = variants(200)
+    near = {(i, j) for i, j in combinations(range(200), 2) if jaccard(texts[i], texts[j]) >= threshold}
+    assert len(near) > 10
     groups = index_of(texts, threshold).groups()
     found = sum(bool(groups[i] == groups[j]) for i, j in near)
     assert found >= RECALL * len(near)
     # Every group holds together: by near pairs alone one gets from each member to each other.
-    linked = list(range(300))
+    linked = list(range(200))
     for i, j in sorted(near):
         low, high = sorted((linked[i], linked[j]))
         linked = [low if one == high else one for one in linked]

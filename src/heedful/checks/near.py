@@ -123,7 +123,8 @@ class NearIndex:
         What is near a member of a group is of the group: of a chain of near texts the ends may differ.
 
         Args:
-            agree: asked of the numbers of two near texts whether they go together; None where all do.
+            agree: asked of the numbers of two near texts whether they go together; None where all do. The
+                same text goes with itself and is not asked about.
             progress: told how many of the steps are done.
         """
         texts = list(self._place)
