@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..records import ANNOTATOR, EVEN, SHOWN_FIRST, VERDICT, Messages, Preference, Ranking, Verdict
@@ -82,6 +83,11 @@ def verdict_of(word: str, first: str = "", second: str = "") -> Verdict | None:
     """What a word says of two responses; None where it says nothing. The responses' own names come first."""
     if word in (first, second) and word:
         return "a" if word == first else "b"
+    return _said(word)
+
+
+@lru_cache(maxsize=256)  # a file has few words for its verdicts, and each in every row
+def _said(word: str) -> Verdict | None:
     folded = re.sub(r"[\W_]+", "", word.casefold())
     if match := SIDE.fullmatch(folded):
         side = match["letter"] or match["number"] or match["place"]
