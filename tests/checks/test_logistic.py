@@ -27,7 +27,7 @@ def test_pairs_without_a_difference_change_nothing() -> None:
 
 def test_the_gradient_at_the_solution_is_that_of_the_ridge() -> None:
     rng = np.random.default_rng(0)
-    rows = rng.normal(size=(200, 3)) + [0.5, 0.0, -0.2]
+    rows = rng.normal(loc=(0.5, 0.0, -0.2), size=(200, 3))
     fit = fit_differences(rows, ridge=2.0)
 
     losing = 1 / (1 + np.exp(rows @ fit.weights))

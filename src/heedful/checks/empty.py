@@ -20,6 +20,7 @@ MEANT = 0.2  # of replies: where so many are that short, a letter is what was as
 WORD = re.compile(r"[^\W_]")
 MARKUP = re.compile(r"<[^<>]*>|&#?\w+;|`{3,}\w*|!?\[\]\([^()]*\)")
 PLAIN = r"(?:[^\w<&`\[]|_)"  # neither a letter or digit nor what opens markup
+SYLLABLES = "\u0900"  # from here on, most scripts write a syllable or a word in one letter
 LONG = 200  # characters: the markup of a longer reply is not looked through
 REASONS = ("empty_chosen", "empty_rejected", "empty_response")  # as the readers call them
 
@@ -88,7 +89,7 @@ class EmptyReplies:
 
     def _is_short(self, text: str) -> bool:
         words = WORD.findall(text)
-        return len(words) < self.letters and not any(word.isdigit() for word in words)
+        return len(words) < self.letters and not any(word.isdigit() or word >= SYLLABLES for word in words)
 
     def _count(self, side: str, fault: int) -> None:
         self.by_side.setdefault(side, [0, 0, 0])[fault] += 1

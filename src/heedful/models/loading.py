@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from heedful.errors import ModelError
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import Source, resolve
 from heedful.models.export import REWARD_FILE
+from heedful.models.tokenizers import load_tokenizer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -115,10 +116,9 @@ def _require_language_model(*folders: Path) -> None:
 
 def _load(source: Source, dtype: torch.dtype) -> tuple[Any, Any]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.pretrained)
         model = AutoModelForCausalLM.from_pretrained(source.pretrained, dtype=dtype)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        mend = "Check the name, and that the folder holds a causal language model with its tokenizer."
+        mend = "Check the name, and that the folder holds a causal language model."
         raise ModelError(f"the model cannot be loaded: {reason}", where=source.name, mend=mend) from error
-    return model, tokenizer
+    return model, load_tokenizer(source.pretrained, source.name)
