@@ -20,13 +20,15 @@ from heedful.checks.finding import Example, Finding, Interval, Outcome, Plot, Ta
 from heedful.checks.logistic import fit_differences
 from heedful.checks.sample import Sample
 from heedful.checks.styles import STYLES, style_counts
-from heedful.checks.text import text_of
+from heedful.checks.text import excerpt, text_of
 from heedful.intervals import LEVEL, wilson
 from heedful.records import Preference, Record
 
 SHARE = 0.6
 PAIRS = 50
 SIMULTANEOUS = 1 - (1 - LEVEL) / len(STYLES)
+
+Shown = tuple[str, str]  # id and text of an example: made one only if it is shown, as most are not
 
 
 class StyleBias:
@@ -42,7 +44,7 @@ class StyleBias:
         self.share, self.pairs = share, pairs
         self.total = 0
         self.alone = [[0, 0] for _ in STYLES]  # pairs in which only chosen, only rejected has the style
-        self.examples = [(Sample[Example](), Sample[Example]()) for _ in STYLES]
+        self.examples = [(Sample[Shown](), Sample[Shown]()) for _ in STYLES]
         self._differences = array("f")  # a row per pair: each style's, then that of length
 
     def see(self, record: Record, index: int) -> None:
@@ -61,8 +63,7 @@ class StyleBias:
             if not (ours and theirs):
                 lost = not ours
                 self.alone[style][lost] += 1
-                sample = self.examples[style][lost]
-                sample.offer(Example(record.id, rejected if lost else chosen))
+                self.examples[style][lost].offer((record.id, rejected if lost else chosen))
         row.append((len(chosen) - len(rejected)) / max(len(chosen) + len(rejected), 1))
         self._differences.extend(row)
 
@@ -140,7 +141,7 @@ class StyleBias:
             "sides have the style, and report accuracy on pairs that do not differ in it.",
             figure=share,
             threshold=self.share,
-            examples=self.examples[style][rejected].taken(),
+            examples=tuple(Example(id, excerpt(text)) for id, text in self.examples[style][rejected].taken()),
         )
 
 

@@ -25,13 +25,8 @@ STYLES = (
 """The styles by name, in the order that `style_counts` gives them."""
 
 APOLOGIES = ("sorry", "apolog")
-HEDGES = (
-    "might", "maybe", "perhaps", "possibly", "probably", "i think", "i believe", "it seems", "not sure",
-)  # fmt: skip
-REFUSALS = (
-    "i can't", "i cannot", "i won't", "i will not", "not able to", "i'm unable to", "not going to",
-    "not comfortable",
-)  # fmt: skip
+HEDGES = ("might", "maybe", "perhaps", "probably", "i think", "i believe", "not sure")
+REFUSALS = ("i can't", "i cannot", "i won't", "not able to", "unable to", "not going to", "not comfortable")
 
 # "\n" first: the search jumps from line to line. A list item is group 1, a heading is not.
 LINE = re.compile(r"\n[ \t]*(?:([-*+•]|\d{1,2}[.)])[ \t]|#{1,6} )")
