@@ -20,6 +20,7 @@ _HOMES = {
     "Preference": "heedful.records",
     "Ranking": "heedful.records",
     "Rating": "heedful.records",
+    "check": "heedful.checks",
     "evaluate": "heedful.pipeline",
     "load": "heedful.models.loading",
     "read": "heedful.formats",

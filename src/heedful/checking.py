@@ -16,9 +16,11 @@ from typing import Any
 
 from heedful import formats
 from heedful.checks import registry
-from heedful.checks.fixing import Fixed, fix, removed_path
+from heedful.checks.fixing import Fixed, fix
+from heedful.checks.overview import Overview
+from heedful.checks.private import PrivateText
 from heedful.checks.running import Checked, run
-from heedful.errors import DataError
+from heedful.checks.tokens import TokenStream
 from heedful.formats import native
 from heedful.formats.reading import Stream
 from heedful.quarantine import Quarantined
@@ -27,6 +29,8 @@ from heedful.report.data_check import CheckData, CheckedFile, Part, parts
 from heedful.training.tracking import Reporter, Task
 
 TOLD_EVERY = 1000  # records
+UNSHOWN = {PrivateText.name}
+"""Checks whose examples are masked: a report that may be passed on must not spell them out."""
 
 
 class Source:
@@ -71,12 +75,14 @@ class Settings:
         only, skip: names of checks.
         thresholds: by full name, `length_bias.share`.
         against: a file whose prompts must not be among those checked.
+        tokenizer: a name that `models.tokenizers` knows; None leaves out the checks that need one.
     """
 
     only: Sequence[str] = ()
     skip: Sequence[str] = ()
     thresholds: Mapping[str, Any] = field(default_factory=dict)
     against: Path | None = None
+    tokenizer: str | None = None
 
 
 def check(source: Source, settings: Settings, reporter: Reporter) -> Checked:
@@ -84,13 +90,23 @@ def check(source: Source, settings: Settings, reporter: Reporter) -> Checked:
 
     Raises:
         DataError: a file cannot be read, no record is left, or a check or threshold is unknown.
+        ModelError: the tokenizer cannot be loaded.
     """
     names = registry.chosen(registry.CHECKS, settings.only, settings.skip)
     values = registry.arguments(settings.thresholds, registry.CHECKS)
     against = None if settings.against is None else formats.stream(settings.against)
-    checks = registry.made(names, values, against=against)
+    tokens = None if settings.tokenizer is None else _tokens(settings.tokenizer)
+    checks = [Overview(), *registry.made(names, values, against=against, tokens=tokens)]
     with reporter.task("Checking records", None) as task:
         return run(source.told(task), checks)
+
+
+def _tokens(name: str) -> TokenStream:
+    """Tokens of the records as training makes them; transformers is imported for it, and torch is not."""
+    from heedful.models.tokenizers import tokenizer_of
+    from heedful.render.token_view import TokenView
+
+    return TokenStream(TokenView(tokenizer_of(name)))
 
 
 def described(
@@ -115,19 +131,25 @@ def _file(path: Path, format: str) -> CheckedFile:
 
 
 def _examples(source: Source, checked: Checked, reporter: Reporter) -> dict[str, list[Part]]:
-    """The records that the findings' examples name, by id; of several with one id the first."""
-    wanted = {example.id for finding in checked.findings for example in finding.examples} - {""}
+    """The records and left-out rows that the findings' examples name; of several with one id the first."""
+    shown = [finding for finding in checked.findings if finding.check not in UNSHOWN]
+    wanted = {example.id for finding in shown for example in finding.examples} - {""}
     found: dict[str, list[Part]] = {}
     with reporter.task("Looking up examples", None) as task:
         for record in source.told(task):
             if len(found) == len(wanted):
                 break
-            if isinstance(record, Quarantined):
-                continue
-            name = record.item if isinstance(record, Judgement) else record.id
+            name = _name(record)
             if name in wanted and name not in found:
                 found[name] = parts(record)
     return found
+
+
+def _name(record: Record | Quarantined) -> str:
+    """What an example calls a record, or a row that was left out."""
+    if isinstance(record, Quarantined):
+        return record.where
+    return record.item if isinstance(record, Judgement) else record.id
 
 
 def fixed(
@@ -149,17 +171,3 @@ def fixed(
 def _layout(names: Sequence[str]) -> str:
     first = names[0]
     return first if set(names) == {first} and first in formats.writable() else native.FORMAT.name
-
-
-def require_free(path: Path, sources: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse to write a cleaned file over the data, or over anything that nobody said may go.
-
-    Raises:
-        DataError: which file is in the way.
-    """
-    if any(path.exists() and source.exists() and path.samefile(source) for source in sources):
-        raise DataError("this is the file that is checked.", where=str(path), mend="Name another for --fix.")
-    for target in (path, removed_path(path)):
-        if target.exists() and not overwrite:
-            mend = "Name another for --fix, or say --overwrite."
-            raise DataError("this file is there already.", where=str(target), mend=mend)

@@ -15,15 +15,53 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from heedful.checks.duplicates import Duplicates
+from heedful.checks.empty import EmptyReplies
 from heedful.checks.finding import Check, Outcome
+from heedful.checks.frequent_prompts import FrequentPrompts
+from heedful.checks.imbalance import Imbalance
+from heedful.checks.leakage import SplitLeakage
+from heedful.checks.leftovers import Leftovers
 from heedful.checks.length_bias import LengthBias
+from heedful.checks.position_bias import PositionBias
+from heedful.checks.private import PrivateText
 from heedful.checks.running import Checked, run
+from heedful.checks.scores import ScoreBugs
+from heedful.checks.sides import EqualSides
+from heedful.checks.style_bias import StyleBias
+from heedful.checks.template_tokens import TemplateTokens
+from heedful.checks.template_trouble import TemplateTrouble
+from heedful.checks.truncation import Truncation
+from heedful.checks.unreadable import UnreadableRows
 from heedful.errors import DataError
 from heedful.formats import stream
 from heedful.quarantine import Kept, Quarantined
 from heedful.records import Record
 
-CHECKS: dict[str, type[Any]] = {kind.name: kind for kind in (LengthBias,)}
+CHECKS: dict[str, type[Any]] = {
+    kind.name: kind
+    for kind in (
+        UnreadableRows,
+        EqualSides,
+        EmptyReplies,
+        Duplicates,
+        SplitLeakage,
+        FrequentPrompts,
+        Imbalance,
+        LengthBias,
+        StyleBias,
+        PositionBias,
+        ScoreBugs,
+        TemplateTrouble,
+        Leftovers,
+        PrivateText,
+        Truncation,
+        TemplateTokens,
+    )
+}
+
+NEEDS = {"against": "a test set (--against FILE)", "tokens": "a tokenizer (--tokenizer NAME)"}
+"""What some checks cannot do without."""
 
 Value = float | int | bool | str
 Rows = Iterable[Record | Quarantined] | str | os.PathLike[str]
@@ -55,8 +93,8 @@ class Threshold:
 class NotAsked:
     """In the place of a check that lacks what it needs; its outcome says what that is."""
 
-    def __init__(self, name: str, asks: str, why: str) -> None:
-        self.name, self.asks, self._why = name, asks, why
+    def __init__(self, kind: type[Any], why: str) -> None:
+        self.name, self.asks, self._why = kind.name, kind.asks, why
 
     def see(self, record: Record, index: int) -> None:
         pass
@@ -67,20 +105,16 @@ class NotAsked:
 
 def thresholds_of(kind: type[Any]) -> list[Threshold]:
     """The thresholds of a check: the keyword-only arguments of its `__init__` that have a plain default."""
-    parameters = inspect.signature(kind.__init__).parameters.values()
+    parameters = list(inspect.signature(kind).parameters.values())
     found = [p for p in parameters if p.kind is p.KEYWORD_ONLY and isinstance(p.default, Value)]
-    said = _said(inspect.getdoc(kind.__init__) or "", [p.name for p in found])
+    said = _said(inspect.getdoc(kind.__init__) or "", [p.name for p in parameters])
     return [Threshold(kind.name, p.name, p.default, said.get(p.name, "")) for p in found]
 
 
 def _said(doc: str, names: Sequence[str]) -> dict[str, str]:
     """What a docstring says of each name: the clause after `` `name`: `` up to the next one."""
-    if not names:
-        return {}
-    marks = list(re.finditer(rf"(?:^|\s)`?({'|'.join(names)})`?:\s", doc))
-    ends = [mark.start() for mark in marks[1:]] + [len(doc)]
-    clauses = [doc[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
-    return {mark[1]: _clause(text) for mark, text in zip(marks, clauses, strict=True)}
+    pieces = re.split(rf"(?:^|\s)`?({'|'.join(names) or '$'})`?:\s", doc)[1:]
+    return {name: _clause(text) for name, text in zip(pieces[::2], pieces[1::2], strict=True)}
 
 
 def _clause(text: str) -> str:
@@ -181,6 +215,7 @@ def check(
     skip: Collection[str] | None = None,
     against: Rows | None = None,
     thresholds: Mapping[str, Value] | None = None,
+    extra: Sequence[Check] = (),
 ) -> Checked:
     """Run the checks that need no model over records.
 
@@ -195,13 +230,15 @@ def check(
         skip: names of checks to leave out.
         against: records that must not be among these: the test set's, or a file of them.
         thresholds: values in place of the checks' defaults, by `check.threshold`.
+        extra: further checks, made by the caller; each is good for one call.
 
     Raises:
         DataError: no record is left to check, the file cannot be read, or a check or threshold is unknown.
     """
     names = chosen(CHECKS, only, skip)
     values = arguments(thresholds or {}, CHECKS)
-    return run(rows_of(records), made(names, values, against=None if against is None else rows_of(against)))
+    test_set = None if against is None else rows_of(against)
+    return run(rows_of(records), [*made(names, values, against=test_set), *extra])
 
 
 def rows_of(
@@ -213,11 +250,25 @@ def rows_of(
     return [*records, *records.quarantined] if isinstance(records, Kept) else records
 
 
-def made(
-    names: Iterable[str],
-    values: Mapping[str, Mapping[str, Value]],
-    *,
-    against: Iterable[Record | Quarantined] | None = None,
-) -> list[Check]:
-    """New checks of these names, with these keyword arguments each."""
-    return [CHECKS[name](**values.get(name, {})) for name in names]
+def made(names: Iterable[str], values: Mapping[str, Mapping[str, Value]], **given: Any) -> list[Check]:
+    """New checks of these names, with these keyword arguments each.
+
+    Args:
+        given: what some of them cannot do without, by the names of `NEEDS`. One that lacks it only says so.
+    """
+    return [_made(CHECKS[name], values.get(name, {}), given) for name in names]
+
+
+def _made(kind: type[Any], values: Mapping[str, Value], given: Mapping[str, Any]) -> Check:
+    needed = {name: given.get(name) for name in needs_of(kind)}
+    lacking = next((name for name, value in needed.items() if value is None), None)
+    if lacking is not None:
+        return NotAsked(kind, f"it needs {NEEDS[lacking]}")
+    check: Check = kind(**needed, **values)
+    return check
+
+
+def needs_of(kind: type[Any]) -> list[str]:
+    """What a check cannot do without: the arguments of its `__init__` that have no default."""
+    own = list(inspect.signature(kind).parameters.values())
+    return [parameter.name for parameter in own if parameter.default is parameter.empty]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from heedful.cli.data_options import Reading
+from heedful.cli.data_output import Writing
 from heedful.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def check(
     ] = None,
     against: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Test data that must not be among them.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Also see what a tokenizer and its template do.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=2, help="Tokens that training keeps; truncation.length.")
     ] = None,
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a report to look at.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
@@ -66,16 +73,20 @@ def check(
         raise typer.BadParameter("name a file to check, or --list to see the checks.", param_hint="FILE")
 
     from heedful import checking
+    from heedful.checks.fixing import removed_path
     from heedful.checks.registry import read_thresholds
     from heedful.training.tracking import Reporter
 
     if fix is not None:
-        checking.require_free(fix, files, overwrite=overwrite)
+        Writing(to=to or "heedful", overwrite=overwrite).check([fix, removed_path(fix)], files)
     elif to is not None or overwrite:
         raise DataError("--to and --overwrite are about the file that --fix writes.", mend="Add --fix OUT.")
     reporter = Reporter(quiet=quiet)
     source = checking.Source(files, reading.arguments)
-    settings = checking.Settings(only or (), skip or (), read_thresholds(threshold or ()), against)
+    thresholds = read_thresholds(threshold or ())
+    if max_length is not None:
+        thresholds["truncation.length"] = str(max_length)
+    settings = checking.Settings(only or (), skip or (), thresholds, against, tokenizer)
     checked = checking.check(source, settings, reporter)
     done = None if fix is None else checking.fixed(source, checked, fix, reporter, to=to)
     data = checking.described(source, checked, _again(context), examples=html is not None, reporter=reporter)
@@ -132,11 +143,12 @@ def _fails(checked: Checked, fail_on: FailOn, *, fixed: bool) -> bool:
 
 def _list() -> str:
     """Every check, the question it asks, and its thresholds with their defaults."""
-    from heedful.checks.registry import CHECKS, thresholds_of
+    from heedful.checks.registry import CHECKS, NEEDS, needs_of, thresholds_of
 
     lines = []
     for kind in CHECKS.values():
         lines += [kind.name, f"  {kind.asks}"]
+        lines += [f"  It needs {NEEDS[need]}." for need in needs_of(kind)]
         lines += [f"  {one.full_name}={one.default}  {one.about}" for one in thresholds_of(kind)]
         lines.append("")
     return "\n".join(lines).rstrip()

@@ -36,7 +36,9 @@ _PLAIN = 2
 _HEIGHT, _ROW, _ENDS = 2.6, 0.27, 0.75  # inches: a histogram's, a label's, what stands above and below labels
 _CLOSER = 0.7  # of a label's row, for each of its bars where it has several
 _THICK = 0.74  # of a label's row, all its bars together
-_TICKS = 6
+_TICKS = 8
+_THOUSAND = 1000
+_STEPS = [1, 2, 5, 10]
 
 
 def draw(plot: Plot, identity: str) -> Drawing:
@@ -55,9 +57,8 @@ def draw(plot: Plot, identity: str) -> Drawing:
             _histogram(figure.add_subplot(), plot, palette)
         else:
             rows = min(len(plot.labels), MOST_LABELS)
-            figure = Figure(
-                figsize=(WIDTH, _ENDS + _ROW * rows * max(1, len(plot.series) * 0.7)), layout="tight"
-            )
+            height = _ENDS + _ROW * rows * max(1, len(plot.series) * _CLOSER)
+            figure = Figure(figsize=(WIDTH, height), layout="tight")
             _lying(figure.add_subplot(), plot, palette)
         legend = [LegendEntry(name, colour) for name, colour in palette.items()] if len(palette) > 1 else []
         return Drawing(for_page(figure, identity), tuple(legend), tuple(remarks))
@@ -70,9 +71,8 @@ def _palette(names: Sequence[str]) -> dict[str, int]:
     taken = {name: _OWN_COLOURS[name] for name in names if name in _OWN_COLOURS}
     free = [n for n in range(1, SERIES_COLOURS) if n not in taken.values()]
     others = [name for name in names if name not in taken]
-    return {
-        name: taken.get(name, free[others.index(name) % len(free)] if name in others else 0) for name in names
-    }
+    taken |= {name: free[n % len(free)] for n, name in enumerate(others)}
+    return {name: taken[name] for name in names}
 
 
 def _histogram(axes: Axes, plot: Plot, palette: Mapping[str, int]) -> None:
@@ -80,24 +80,21 @@ def _histogram(axes: Axes, plot: Plot, palette: Mapping[str, int]) -> None:
     edges = np.arange(len(plot.bins))
     for name, counts in plot.series.items():
         colour = f"#0000f{palette[name]}"
-        axes.stairs(
-            counts, edges, fill=True, color=colour, alpha=0.3 if len(palette) > 1 else 0.75, linewidth=0
-        )
+        alpha = 0.3 if len(palette) > 1 else 0.75
+        axes.stairs(counts, edges, fill=True, color=colour, alpha=alpha, linewidth=0)
         axes.stairs(counts, edges, color=colour, linewidth=1.4)
     frame(axes, clean(plot.unit))
     axes.margins(x=0)
-    step = math.ceil(len(edges) / _TICKS / 2)
+    step = math.ceil(len(edges) / _TICKS)
     axes.set_xticks(edges[::step], [_edge(edge) for edge in plot.bins[::step]])
     if plot.reference is not None:
         axes.axvline(_place(plot.reference, plot.bins), color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
 
 
 def _edge(value: float) -> str:
-    return (
-        ("\u221e" if value > 0 else "\u2212\u221e")
-        if math.isinf(value)
-        else f"{value:g}".replace("-", "\u2212")
-    )
+    if math.isfinite(value) and abs(value) >= _THOUSAND:
+        return f"{value / _THOUSAND:g}k".replace("-", "\u2212")
+    return f"{value:g}".replace("inf", "\u221e").replace("-", "\u2212")
 
 
 def _place(value: float, edges: Sequence[float]) -> float:
@@ -127,7 +124,9 @@ def _lying(axes: Axes, plot: Plot, palette: Mapping[str, int]) -> None:
     axes.spines["bottom"].set_visible(False)
     axes.set_yticks(rows, [_short(clean(label)) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=not shares and plot.kind == "bars"))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(nbins=5, integer=not shares and plot.kind == "bars", steps=_STEPS)
+    )
     if shares:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if plot.reference is not None:

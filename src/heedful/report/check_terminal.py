@@ -16,9 +16,8 @@ from heedful.checks.finding import Finding, Severity
 from heedful.report.data_check import (
     CheckData,
     counts_line,
-    figure_text,
+    measured_text,
     severities,
-    share_text,
     verdict,
 )
 from heedful.report.wording import clean
@@ -51,10 +50,9 @@ def summary(data: CheckData, console: Console) -> None:
 
 
 def _print_finding(console: Console, finding: Finding) -> None:
-    figure = figure_text(finding)
     rows = [
         (finding.severity, STYLES[finding.severity], finding.title),
-        ("", "", f"{share_text(finding)}{'; ' + figure if figure else ''} [{finding.code}]"),
+        ("", "", f"{measured_text(finding)} [{finding.code}]"),
         ("why", "dim", finding.why),
         ("do", "dim", finding.mend),
     ]

@@ -5,14 +5,16 @@ Knows findings and records; nothing of HTML, consoles or how anything was measur
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from heedful.checks.finding import SEVERITIES, Check, Finding, Outcome, Severity
+from heedful.checks.overview import Overview
 from heedful.checks.running import Checked
-from heedful.quarantine import Counts
+from heedful.quarantine import Counts, Quarantined
 from heedful.records import Judgement, Messages, Preference, Prompt, Ranking, Rating, Record
 from heedful.report.wording import percent
 
@@ -75,18 +77,25 @@ class CheckData:
         return Counts(kept + sum(quarantined.values()), kept, quarantined)
 
     @property
+    def overview(self) -> Outcome:
+        """What the data look like, where that was measured."""
+        return next((out for check, out in self.checked.checks if check.name == Overview.name), Outcome())
+
+    @property
+    def looked(self) -> list[tuple[Check, Outcome]]:
+        """The checks that had something to look at."""
+        own = [(check, out) for check, out in self.checked.checks if check.name != Overview.name]
+        return [(check, out) for check, out in own if out.findings or not out.skipped]
+
+    @property
     def clean(self) -> list[tuple[Check, Outcome]]:
         """The checks that looked and found nothing."""
-        return [
-            (check, found) for check, found in self.checked.checks if not found.findings and not found.skipped
-        ]
+        return [(check, out) for check, out in self.looked if not out.findings]
 
     @property
     def skipped(self) -> list[tuple[Check, Outcome]]:
         """The checks that had nothing to look at, or lacked what they need."""
-        return [
-            (check, found) for check, found in self.checked.checks if found.skipped and not found.findings
-        ]
+        return [(check, out) for check, out in self.checked.checks if out.skipped and not out.findings]
 
 
 def severities(findings: Iterable[Finding]) -> dict[Severity, int]:
@@ -122,34 +131,46 @@ def counts_line(counts: Counts) -> str:
     )
 
 
-def share_text(finding: Finding) -> str:
-    """How many of how many: "12 of 600 (2%)"."""
-    return f"{finding.count:,} of {finding.of:,} ({percent(finding.share)})"
-
-
 def in_percent(finding: Finding) -> bool:
     """Whether the figure is a share and shown in percent: it has the unit that the title gives it."""
     return finding.figure is None or ("%" in finding.title and 0 <= finding.figure.value <= 1)
 
 
-def figure_text(finding: Finding) -> str:
-    """The figure with its interval and what it is held against; "" where there is neither."""
+def shown(finding: Finding, value: float) -> str:
+    """A value in the unit of the finding's figure."""
+    return percent(value) if in_percent(finding) else f"{value:.3g}".replace("-", "\u2212")
 
-    def shown(value: float) -> str:
-        return percent(value) if in_percent(finding) else f"{value:.3g}".replace("-", "\u2212")
 
-    figure, told = finding.figure, []
+def share_text(finding: Finding) -> str:
+    """How many of how many: "12 of 600 (2%)"."""
+    return f"{finding.count:,} of {finding.of:,} ({percent(finding.share)})"
+
+
+def measured_text(finding: Finding) -> str:
+    """The share and the figure with its 95% interval, each said once, and the threshold."""
+    figure, told = finding.figure, [share_text(finding)]
     if figure is not None:
-        known = not (math.isnan(figure.low) or math.isnan(figure.high))
-        interval = f" (95% {shown(figure.low)} to {shown(figure.high)})" if known else ""
-        told = [f"{shown(figure.value)}{interval}", f"n = {figure.n:,}"]
+        known = math.isfinite(figure.low) and math.isfinite(figure.high)
+        ends = f" (interval {shown(finding, figure.low)} to {shown(finding, figure.high)})" if known else ""
+        value = f"{shown(finding, figure.value)}{ends}"
+        if figure.n == finding.of and shown(finding, figure.value) == percent(finding.share):
+            told = [f"{finding.count:,} of {finding.of:,}", value]
+        else:
+            told += [value, f"n = {figure.n:,}"]
     if finding.threshold is not None:
-        told.append(f"threshold {shown(finding.threshold)}")
+        told.append(f"threshold {shown(finding, finding.threshold)}")
     return ", ".join(told)
 
 
-def parts(record: Record) -> list[Part]:
-    """A record as text, piece by piece."""
+def parts(record: Record | Quarantined) -> list[Part]:
+    """A record as text, piece by piece; a row that was left out as it came."""
+    if isinstance(record, Quarantined):
+        raw = (
+            record.raw
+            if isinstance(record.raw, str)
+            else json.dumps(record.raw, ensure_ascii=False, indent=2)
+        )
+        return [Part(f"left out as {record.reason}", raw)]
     if isinstance(record, Judgement):
         return [Part("verdict", f"{record.annotator}: {record.verdict}")]
     found = [Part("prompt", _text(record.prompt))]
