@@ -53,7 +53,7 @@ def test_pairs_whose_first_difference_is_cut_away_are_found() -> None:
         pair(LONG + "so", LONG + "no", prompt="a a", id="late"),
         pair("so " + LONG, "no " + LONG, prompt="a a"),
     ]
-    found = truncated(records, length=8, lengths=(4, 8, 16), cut=1.0)
+    found = truncated(records, length=8, lengths=(4, 8, 12, 16), cut=1.0)
 
     finding = only(found)
     assert (finding.code, finding.count, finding.of, finding.removes) == ("equal_after_truncation", 1, 2, {0})
@@ -64,6 +64,7 @@ def test_pairs_whose_first_difference_is_cut_away_are_found() -> None:
     assert found.tables[0].rows == (
         (4, 2, 1.0, 0, 4, 1, 0, 1),
         (8, 2, 1.0, 0, 4, 1, 0, 1),
+        (12, 2, 1.0, 0, 4, 1, 0, 1),
         (16, 0, 0.0, 0, 0, 0, 0, 0),
     )
 
