@@ -185,7 +185,8 @@ def interval(
         (low, high), of the resamples in which the figure is a number; (nan, nan) with fewer than two items.
     """
     kinds, repeats = np.unique(np.asarray(counts), axis=0, return_counts=True)
-    return _percentiles(partial(statistic, kinds), repeats, seed, resamples, level)
+    given = partial(statistic, kinds)
+    return kinds_interval(given, repeats, seed=seed, resamples=resamples, level=level)
 
 
 def cohen_interval(
@@ -202,21 +203,29 @@ def cohen_interval(
     def statistic(drawn: NDArray[np.int64]) -> float:
         return cohen(drawn.reshape(cells.shape), weights=weights)
 
-    return _percentiles(statistic, cells.ravel(), seed, resamples, level)
+    return kinds_interval(statistic, cells.ravel(), seed=seed, resamples=resamples, level=level)
 
 
-def _percentiles(
+def kinds_interval(
     statistic: Callable[[NDArray[np.int64]], float],
-    repeats: NDArray[np.int64],
-    seed: int,
-    resamples: int,
-    level: float,
+    repeats: ArrayLike,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
 ) -> Interval:
-    total = int(repeats.sum())
+    """The bootstrap interval, as `interval`, of a figure that depends on how many items are of each kind.
+
+    Args:
+        statistic: takes those numbers, `[kinds]`, as `repeats` are.
+        repeats: how many items are of each kind, `[kinds]`.
+    """
+    counts = np.asarray(repeats, dtype=np.int64)
+    total = int(counts.sum())
     if total < 2:
         return math.nan, math.nan
     rng = np.random.default_rng(seed)
-    shares = repeats / total
+    shares = counts / total
     results = np.array([statistic(rng.multinomial(total, shares)) for _ in range(resamples)])
     results = results[np.isfinite(results)]
     if not len(results):

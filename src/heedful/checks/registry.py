@@ -15,14 +15,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from heedful.checks.agreement import LowAgreement
+from heedful.checks.annotators import UnreliableAnnotators
 from heedful.checks.duplicates import Duplicates
 from heedful.checks.empty import EmptyReplies
 from heedful.checks.finding import Check, Outcome
 from heedful.checks.frequent_prompts import FrequentPrompts
 from heedful.checks.imbalance import Imbalance
+from heedful.checks.label_noise import LabelNoise
 from heedful.checks.leakage import SplitLeakage
 from heedful.checks.leftovers import Leftovers
 from heedful.checks.length_bias import LengthBias
+from heedful.checks.off_distribution import OffDistribution
 from heedful.checks.position_bias import PositionBias
 from heedful.checks.private import PrivateText
 from heedful.checks.running import Checked, run
@@ -48,19 +52,29 @@ CHECKS: dict[str, type[Any]] = {
         SplitLeakage,
         FrequentPrompts,
         Imbalance,
+        LowAgreement,
+        UnreliableAnnotators,
         LengthBias,
         StyleBias,
         PositionBias,
+        LowAgreement,
+        UnreliableAnnotators,
         ScoreBugs,
         TemplateTrouble,
         Leftovers,
         PrivateText,
         Truncation,
         TemplateTokens,
+        LabelNoise,
+        OffDistribution,
     )
 }
 
-NEEDS = {"against": "a test set (--against FILE)", "tokens": "a tokenizer (--tokenizer NAME)"}
+NEEDS = {
+    "against": "a test set (--against FILE)",
+    "tokens": "a tokenizer (--tokenizer NAME)",
+    "model": "a model (--model NAME)",
+}
 """What some checks cannot do without."""
 
 Value = float | int | bool | str

@@ -96,7 +96,9 @@ def pairs(
     writing.check([out], files)
     from heedful.prepare.pairs import make_pairs
 
-    made = make_pairs(writing.read(files, reading), settings)
+    records = writing.read(files, reading)
+    with writing.progress("making pairs") as told:
+        made = make_pairs(records, settings, told)
     tied = sum(preference.tie for preference in made)
     written = writing.write(made, out)
     writing.report(made, (out, written))  # type: ignore[arg-type]  # a preference is a record

@@ -6,7 +6,7 @@ record may serve several preferences and several records one, so records are cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from heedful.quarantine import Counts, Kept, Quarantined
 from heedful.records import Judgement, Preference, Record
@@ -51,11 +51,18 @@ class Pairs(Kept[Preference]):
         return Counts(self._used + sum(left_out.values()), self._used, left_out)
 
 
+Progress = Callable[[int, int | None], None]
+"""Told how many records have been used, of how many in all."""
+
+TOLD_EVERY = 1000  # preferences
+
+
 class Ledger:
     """Takes down preferences and the records they are made of, and records that serve none."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], progress: Progress | None = None) -> None:
         self.records = records
+        self._progress = progress
         self._made: list[tuple[int, Preference]] = []
         self._used: set[int] = set()
         self._left_out: dict[int, tuple[str, str]] = {}
@@ -65,6 +72,8 @@ class Ledger:
         places = tuple(places)
         self._made.append((min(places), preference))
         self._used.update(places)
+        if self._progress is not None and len(self._made) % TOLD_EVERY == 0:
+            self._progress(len(self._used), len(self.records))
 
     def leave(self, places: Iterable[int], reason: str, detail: str = "") -> None:
         """The records at these places serve no preference, unless another time one of them does.

@@ -14,7 +14,7 @@ from typing import Any
 from heedful import formats
 from heedful.prepare.aggregate import aggregate
 from heedful.prepare.feedback import Thumbs, both_down, from_ranking, from_ratings, from_thumbs, gather_thumbs
-from heedful.prepare.ledger import Ledger, Pairs
+from heedful.prepare.ledger import Ledger, Pairs, Progress
 from heedful.prepare.pair_settings import PairSettings
 from heedful.prepare.votes import gather, is_vote, judged, preferences_of
 from heedful.quarantine import Kept
@@ -53,10 +53,10 @@ def pairs(records: Iterable[Record] | str | os.PathLike[str], **settings: Any) -
     return make_pairs(given, PairSettings(**settings))
 
 
-def make_pairs(records: Iterable[Record], settings: PairSettings) -> Pairs:
-    """As `pairs`, with settings in hand."""
+def make_pairs(records: Iterable[Record], settings: PairSettings, progress: Progress | None = None) -> Pairs:
+    """As `pairs`, with settings in hand; `progress` is told now and then how many records were used."""
     before = records.quarantined if isinstance(records, Kept) else ()
-    ledger = Ledger(list(records))
+    ledger = Ledger(list(records), progress)
     places: dict[type, list[int]] = {}
     for place, record in enumerate(ledger.records):
         places.setdefault(type(record), []).append(place)
