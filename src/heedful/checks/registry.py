@@ -57,8 +57,6 @@ CHECKS: dict[str, type[Any]] = {
         LengthBias,
         StyleBias,
         PositionBias,
-        LowAgreement,
-        UnreliableAnnotators,
         ScoreBugs,
         TemplateTrouble,
         Leftovers,
