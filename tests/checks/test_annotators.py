@@ -77,9 +77,10 @@ def test_the_findings_say_who_and_take_out_their_votes_only() -> None:
     left = found["one_place"]
     assert left.title == "1 of 8 annotators votes for one place: p7"
     assert left.removes == {index for index, one in enumerate(records) if one.annotator == "p7"}
-    assert (left.count, left.of, left.threshold) == (len(left.removes), 3000, 0.8)
+    assert (left.count, left.of) == (len(left.removes), 3000)
+    assert "more than 80% of theirs" in left.why
     assert left.examples[0].text == f"p7: for the side shown first in 100% of {left.count} votes"
-    assert found["random_votes"].threshold == 0.05
+    assert "at most 5%" in found["random_votes"].why
     assert "p6" in found["random_votes"].title
     assert len(mended(found.values())) == 2
 

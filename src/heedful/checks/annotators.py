@@ -123,11 +123,11 @@ class UnreliableAnnotators:
         of_them = np.concatenate([person.fast if too_fast else person.votes for person in suspects])
         names = [person.name for person in suspects[:NAMED]]
         more = [f"{len(suspects) - NAMED} more"] if len(suspects) > NAMED else []
-        thresholds = {
-            "random_votes": self.alpha,
-            "one_place": self.side,
-            "too_fast": self.fast,
-            "fails_gold": self.gold,
+        held_against = {
+            "random_votes": f"The chance to say so of any honest annotator is at most {self.alpha:.0%}.",
+            "one_place": f"Surely more than {self.side:.0%} of theirs go there.",
+            "too_fast": f"Surely more than {self.fast:.0%} of theirs took under {self.seconds:g} seconds.",
+            "fails_gold": f"Surely fewer than {self.gold:.0%} of theirs are right.",
         }
         one = len(suspects) == 1
         return Finding(
@@ -138,10 +138,9 @@ class UnreliableAnnotators:
             + ", ".join([*names, *more]),
             count=len(of_them),
             of=len(votes),
-            why=fault.why,
+            why=f"{fault.why} {held_against[code]}",
             mend="Look at a few of their votes first, and talk to the people. Take the votes out with "
             "heedful check FILE --fix OUT, or let heedful pairs --aggregate dawid-skene weigh them.",
-            threshold=thresholds[code],
             examples=tuple(
                 Example(votes.ids[votes.items[person.votes[0]]], f"{person.name}: {fault.shows(person)}")
                 for person in suspects[:EXAMPLES]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from heedful.checks.votes import GOLD
 from heedful.prepare.ledger import Ledger
 from heedful.records import (
     ANNOTATOR,
@@ -28,9 +29,6 @@ from heedful.records import (
     Ranking,
     Verdict,
 )
-
-GOLD = "gold"
-"""Metadata of an item whose answer is known: "chosen" or "rejected", whichever side is the right one."""
 
 SIDES = {"chosen": "rejected", "rejected": "chosen"}
 OTHER_WAY_ROUND: dict[Verdict, Verdict] = {"a": "b", "b": "a"}
