@@ -141,7 +141,8 @@ def test_ties_and_items_of_one_vote_are_evidence_of_nothing() -> None:
     found = outcome(UnreliableAnnotators(), records)
 
     assert codes(found) == []
-    assert [row[3] for row in found.tables[0].rows] == [1.0, 1.0]
+    # Neither was with a majority or against one, and the evidence is what it begins with.
+    assert [row[2:4] for row in found.tables[0].rows] == [("", 1.0), ("", 1.0)]
 
 
 def test_without_votes_there_is_nothing_to_look_at() -> None:

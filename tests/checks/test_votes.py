@@ -58,9 +58,12 @@ def test_judgements_are_of_the_item_they_name() -> None:
 
 
 def test_of_two_votes_by_one_annotator_on_an_item_the_later_counts() -> None:
-    votes = collected(vote("ann", "x", "y"), vote("bob", "x", "y"), vote("ann", "y", "x"))
+    votes = collected(
+        vote("ann", "x", "y"), vote("bob", "x", "y"), vote("ann", "y", "x"), vote("cy", "x", "y")
+    )
 
-    assert (votes.records.tolist(), votes.said.tolist()) == ([1, 2], [ONE, OTHER])
+    assert votes.records.tolist() == [1, 2, 3]
+    assert votes.said.tolist() == [ONE, OTHER, ONE]
 
 
 def test_the_place_and_the_margin_are_those_of_the_side_voted_for() -> None:
