@@ -21,14 +21,16 @@ from heedful.checks.overview import Overview
 from heedful.checks.private import PrivateText
 from heedful.checks.running import Checked, run
 from heedful.checks.tokens import TokenStream
+from heedful.checks.truncation import Truncation
 from heedful.formats import native
 from heedful.formats.reading import Stream
 from heedful.quarantine import Quarantined
 from heedful.records import Judgement, Record
 from heedful.report.data_check import CheckData, CheckedFile, Part, parts
-from heedful.training.tracking import Reporter, Task
+from heedful.training.tracking import Reporter
 
 TOLD_EVERY = 1000  # records
+MAX_LENGTH = f"{Truncation.name}.length"
 UNSHOWN = {PrivateText.name}
 """Checks whose examples are masked: a report that may be passed on must not spell them out."""
 
@@ -57,14 +59,15 @@ class Source:
         self.formats = tuple(stream.format.name for stream in opened)
         return chain.from_iterable(opened)
 
-    def told(self, task: Task) -> Iterator[Record | Quarantined]:
-        """The same, with a word to `task` now and then."""
+    def told(self, reporter: Reporter, title: str) -> Iterator[Record | Quarantined]:
+        """The same, with progress under `title`, which is put away after the last one."""
         number = 0
-        for number, record in enumerate(self.records(), 1):
-            if number % TOLD_EVERY == 0:
-                task.update(number)
-            yield record
-        task.update(number)
+        with reporter.task(title, None) as task:
+            for number, record in enumerate(self.records(), 1):
+                if number % TOLD_EVERY == 0:
+                    task.update(number)
+                yield record
+            task.update(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ class Settings:
         only, skip: names of checks.
         thresholds: by full name, `length_bias.share`.
         against: a file whose prompts must not be among those checked.
-        tokenizer: a name that `models.tokenizers` knows; None leaves out the checks that need one.
+        tokenizer: a name that `models.tokenizers` knows; None takes that of `model`.
+        model: whatever `heedful.load` takes; None leaves out the checks that need one.
+        max_length: tokens of a prompt with one response that training keeps; None is each check's default.
     """
 
     only: Sequence[str] = ()
@@ -83,6 +88,8 @@ class Settings:
     thresholds: Mapping[str, Any] = field(default_factory=dict)
     against: Path | None = None
     tokenizer: str | None = None
+    model: str | None = None
+    max_length: int | None = None
 
 
 def check(source: Source, settings: Settings, reporter: Reporter) -> Checked:
@@ -90,23 +97,36 @@ def check(source: Source, settings: Settings, reporter: Reporter) -> Checked:
 
     Raises:
         DataError: a file cannot be read, no record is left, or a check or threshold is unknown.
-        ModelError: the tokenizer cannot be loaded.
+        ModelError: the tokenizer or the model cannot be loaded.
     """
     names = registry.chosen(registry.CHECKS, settings.only, settings.skip)
-    values = registry.arguments(settings.thresholds, registry.CHECKS)
-    against = None if settings.against is None else formats.stream(settings.against)
-    tokens = None if settings.tokenizer is None else _tokens(settings.tokenizer)
-    checks = [Overview(), *registry.made(names, values, against=against, tokens=tokens)]
-    with reporter.task("Checking records", None) as task:
-        return run(source.told(task), checks)
+    thresholds = dict(settings.thresholds)
+    if settings.max_length is not None:
+        thresholds.setdefault(MAX_LENGTH, settings.max_length)
+    values = registry.arguments(thresholds, registry.CHECKS)
+    checks = [Overview(), *registry.made(names, values, **_given(settings, reporter))]
+    return run(source.told(reporter, "Checking records"), checks)
 
 
-def _tokens(name: str) -> TokenStream:
-    """Tokens of the records as training makes them; transformers is imported for it, and torch is not."""
-    from heedful.models.tokenizers import tokenizer_of
-    from heedful.render.token_view import TokenView
+def _given(settings: Settings, reporter: Reporter) -> dict[str, Any]:
+    """What checks need, by the names of `registry.NEEDS`, of what was named.
 
-    return TokenStream(TokenView(tokenizer_of(name)))
+    A tokenizer costs the import of transformers, and a model that of torch.
+    """
+    given: dict[str, Any] = {}
+    if settings.against is not None:
+        given["against"] = formats.stream(settings.against)
+    if tokenizer := settings.tokenizer or settings.model:
+        from heedful.models.tokenizers import tokenizer_of
+        from heedful.render.token_view import TokenView
+
+        given["tokens"] = TokenStream(TokenView(tokenizer_of(tokenizer)))
+    if settings.model is not None:
+        from heedful.checking_models import ModelView
+
+        limit = {} if settings.max_length is None else {"max_length": settings.max_length}
+        given["model"] = ModelView(settings.model, reporter=reporter, **limit)
+    return given
 
 
 def described(
@@ -135,13 +155,12 @@ def _examples(source: Source, checked: Checked, reporter: Reporter) -> dict[str,
     shown = [finding for finding in checked.findings if finding.check not in UNSHOWN]
     wanted = {example.id for finding in shown for example in finding.examples} - {""}
     found: dict[str, list[Part]] = {}
-    with reporter.task("Looking up examples", None) as task:
-        for record in source.told(task):
-            if len(found) == len(wanted):
-                break
-            name = _name(record)
-            if name in wanted and name not in found:
-                found[name] = parts(record)
+    for record in source.told(reporter, "Looking up examples"):
+        if len(found) == len(wanted):
+            break
+        name = _name(record)
+        if name in wanted and name not in found:
+            found[name] = parts(record)
     return found
 
 
@@ -164,8 +183,7 @@ def fixed(
         DataError: a file cannot be written, or the layout is not.
     """
     layout = to or _layout(source.formats)
-    with reporter.task("Writing records", None) as task:
-        return fix(source.told(task), checked.findings, path, format=layout)
+    return fix(source.told(reporter, "Writing records"), checked.findings, path, format=layout)
 
 
 def _layout(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from heedful.quarantine import Kept, Quarantined
 from heedful.records import Preference
 from tests.checks.fakes import Blind, Marked, pair
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 FAKES: dict[str, type[Any]] = {"marked": Marked, "blind": Blind}
 
 
@@ -34,6 +36,35 @@ def test_every_check_asks_a_question_and_documents_its_thresholds(name: str) -> 
 
     assert (kind.name, kind.asks[-1]) == (name, "?")
     assert [one.full_name for one in thresholds_of(kind) if not one.about] == []
+
+
+def test_the_docs_name_every_check_and_their_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (CHECKOUT / "docs" / "checks.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    heedful.write(lopsided(), "pairs.jsonl")
+
+    assert re.findall(r"^\| `(\w+)` \| .* \| .* \| .* \|$", page, re.MULTILINE) == list(CHECKS)
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(block, "docs/checks.md", "exec"), {})
+
+
+def test_a_check_that_lacks_what_it_needs_says_so() -> None:
+    (leakage,) = check([pair(1)], only=["split_leakage"]).checks
+    (compared,) = check([pair(1)], only=["split_leakage"], against=[pair(1)]).checks
+
+    assert leakage[1].skipped == "it needs a test set (--against FILE)"
+    assert [one.code for one in compared[1].findings] == ["test_prompt"]
+
+
+def test_further_checks_may_be_handed_in(fakes: None) -> None:
+    own = Marked(word="good")
+
+    found = check([pair(1, "good")], extra=[own]).findings
+
+    assert [one.code for one in found] == ["marked_error"]
+    assert own.seen == [0]
 
 
 def test_thresholds_are_the_keyword_arguments_with_what_their_docstring_says() -> None:

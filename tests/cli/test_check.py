@@ -181,6 +181,30 @@ def test_quiet_leaves_the_exit_code_alone(heedful: Command, marked: Path, tmp_pa
     assert (result.code, result.out, result.err) == (1, "", "")
 
 
+def test_a_tokenizer_shows_what_is_cut(heedful: Command, model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "pairs.jsonl", [pair(n) for n in range(6)])
+    options = ["--only", "truncation", "--max-length", "4"]
+
+    without = heedful("check", path, *options)
+    cut = heedful("check", path, *options, "--tokenizer", model)
+
+    assert (without.code, cut.code) == (0, 1)
+    assert "skipped  truncation: it needs a tokenizer (--tokenizer NAME)" in without.out
+    assert "100% of records are cut at 4 tokens" in cut.out
+
+
+def test_a_model_is_asked_about_the_pairs(heedful: Command, model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "pairs.jsonl", [pair(n) for n in range(6)])
+    few = ["--threshold", "off_distribution.answers=2", "--threshold", "off_distribution.start=4"]
+
+    without = heedful("check", path, "--only", "off_distribution")
+    asked = heedful("check", path, "--only", "off_distribution", "--model", model, *few, "--json")
+
+    assert "skipped  off_distribution: it needs a model (--model NAME)" in without.out
+    (_, found) = json.loads(asked.out)["checks"]
+    assert (found["name"], found["figures"]["pairs"]) == ("off_distribution", 6)
+
+
 def test_it_runs_without_what_models_need(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.jsonl", [pair(n) for n in range(3)])
     code = (

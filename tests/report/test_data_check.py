@@ -93,11 +93,11 @@ def test_every_row_is_accounted_for() -> None:
 
 
 def test_a_figure_has_the_unit_of_its_title() -> None:
-    kappa = dataclasses.replace(FIGURE, title="annotators agree little (kappa 0.21)", threshold=0.4)
+    kappa = dataclasses.replace(FIGURE, title="two people agree in 85% (kappa 0.70)", threshold=0.4)
     unknown = dataclasses.replace(FIGURE, figure=Interval(0.7, math.nan, math.nan, 3), threshold=None)
 
     assert measured_text(FIGURE) == "70 of 100, 70% (interval 60% to 78%), threshold 55%"
-    assert measured_text(kappa) == "70 of 100 (70%), 0.7 (interval 0.6 to 0.78), n = 100, threshold 0.4"
+    assert measured_text(kappa) == "70 of 100 (70%), 0.70 (interval 0.60 to 0.78), n = 100, threshold 0.40"
     assert measured_text(unknown) == "70 of 100 (70%), 70%, n = 3"
     assert measured_text(ERROR) == "12 of 600 (2%)"
 

@@ -104,7 +104,7 @@ class EmptyReplies:
                 f"{_replies(self.empty.count)} an empty reply",
                 "A model that learns from an empty reply learns to stop at once."
                 + (f" Heedful left {left_out} out when it read the file." if left_out else ""),
-                "Take them out: heedful check FILE --fix. Ask why the replies are missing: a failed call, a "
+                "Take them out: heedful check FILE --fix OUT. Ask why they are missing: a failed call, a "
                 "label given to nothing.",
             ),
             self._finding(

@@ -146,7 +146,7 @@ class Leftovers:
             count=tally.count,
             of=self.of,
             why=why,
-            mend="Take them out: heedful check FILE --fix."
+            mend="Take them out: heedful check FILE --fix OUT."
             if remove
             else "Take the words out of the replies, or leave those records out.",
             examples=tally.examples,

@@ -61,7 +61,7 @@ class PrivateText:
             count=tally.count,
             of=self.of,
             why="A model repeats what it was trained on; what belongs to somebody should not be among it.",
-            mend=f"{plural} that are real: revoke them, and take the records out: heedful check FILE --fix."
+            mend=f"{plural} that are real: revoke them, take the records out: heedful check FILE --fix OUT."
             if remove
             else f"{plural} that are real: replace them with made-up ones, or take the records out.",
             examples=tally.examples,

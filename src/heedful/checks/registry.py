@@ -1,7 +1,7 @@
 """The checks by name, each with the thresholds that its `__init__` takes, and all of them over records.
 
 Adding a check is one file beside this one and one line here. Knows every check; what only a tokenizer or a
-model can tell comes from the floors above, as `extra` checks.
+model can tell is handed in by the floors above (`NEEDS`).
 """
 
 from __future__ import annotations

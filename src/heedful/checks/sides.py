@@ -71,7 +71,7 @@ class EqualSides:
                 + (
                     " Heedful leaves them out when it reads the file; another trainer may not." * all_left_out
                 ),
-                mend="Take them out: heedful check FILE --fix. If there are many, look for the step that "
+                mend="Take them out: heedful check FILE --fix OUT. If there are many, look for the step that "
                 "copied one response over the other.",
                 examples=equal.examples,
                 removes=equal.indices,

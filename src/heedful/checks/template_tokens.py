@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[Severity, str, str, str]] = {
         "error",
         "a special token of the tokenizer in its text",
         "It becomes the token itself: a turn ends or begins where the text only mentions it.",
-        "Take it out of the text, or take the records out: heedful check FILE --fix.",
+        "Take it out of the text, or take the records out: heedful check FILE --fix OUT.",
     ),
     "double_bos": (
         "note",

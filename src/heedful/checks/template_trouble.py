@@ -27,14 +27,14 @@ KINDS: dict[str, tuple[Severity, str, str, str]] = {
         "warning",
         'a turn marker ("Human:", "Assistant:") inside a reply',
         "The reply runs on into the next turn: the model learns to speak for the user.",
-        "Cut the replies where the marker stands, or take those records out: heedful check FILE --fix.",
+        "Cut the replies where the marker stands, or take those records out: heedful check FILE --fix OUT.",
     ),
     "marker_in_reply": (
         "warning",
         "a chat template's marker inside a reply",
         "The template was applied before, or the sampler did not stop: the model learns to write markers, "
         "and a tokenizer that knows them ends the turn there.",
-        "Read the file without its template, or take those records out: heedful check FILE --fix.",
+        "Read the file without its template, or take those records out: heedful check FILE --fix OUT.",
     ),
     "role_in_prompt": (
         "note",

@@ -134,7 +134,7 @@ class Truncation:
                 f"{at.equal.count} of {self.pairs} pairs have equal sides within {self.length} tokens",
                 self.pairs,
                 "Their first difference is cut away. Heedful trains without them; elsewhere they are noise.",
-                "Train with a larger data.max_length, or take them out: heedful check FILE --fix.",
+                "Train with a larger data.max_length, or take them out: heedful check FILE --fix OUT.",
             ),
             self._finding(
                 at.no_room, "prompt_fills_length", "warning",

@@ -1,4 +1,4 @@
-"""Rows that could not be used, for reasons that no other check counts: broken JSON, missing fields, bad roles.
+"""Rows that could not be used, for reasons that no other check counts: broken JSON, missing fields, ties.
 
 Reading leaves them out and training goes on without them, which is right for a few and wrong for many.
 """
@@ -52,8 +52,8 @@ class UnreadableRows:
                 title=f"{count} {'row' if count == 1 else 'rows'} could not be used ({reasons})",
                 count=count,
                 of=self.of,
-                why="Training goes on without them: what they would have taught is missing, and nothing says so.",
-                mend="Write them out with heedful inspect FILE --quarantine OUT, mend them and read them again.",
+                why="Training goes on without them: what they would have taught is missing.",
+                mend="Write them out, mend them and read them again: heedful inspect FILE --quarantine OUT.",
                 examples=self.rows.examples,
                 removes=frozenset(),
             )

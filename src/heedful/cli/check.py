@@ -35,8 +35,11 @@ def check(
     tokenizer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Also see what a tokenizer and its template do.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Also see what a model makes of labels and replies.")
+    ] = None,
     max_length: Annotated[
-        int | None, typer.Option(min=2, help="Tokens that training keeps; truncation.length.")
+        int | None, typer.Option(min=2, help="Tokens of prompt and reply that training keeps.")
     ] = None,
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a report to look at.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
@@ -84,9 +87,7 @@ def check(
     reporter = Reporter(quiet=quiet)
     source = checking.Source(files, reading.arguments)
     thresholds = read_thresholds(threshold or ())
-    if max_length is not None:
-        thresholds["truncation.length"] = str(max_length)
-    settings = checking.Settings(only or (), skip or (), thresholds, against, tokenizer)
+    settings = checking.Settings(only or (), skip or (), thresholds, against, tokenizer, model, max_length)
     checked = checking.check(source, settings, reporter)
     done = None if fix is None else checking.fixed(source, checked, fix, reporter, to=to)
     data = checking.described(source, checked, _again(context), examples=html is not None, reporter=reporter)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ NOUNS = {
 """What people call records of a kind, where that is not the kind's own name."""
 
 NOTHING_FOUND = "Nothing found"
+_TWO_DECIMALS = 10.0  # a number below it has as many
+_PERCENTS = re.compile(r"(\d+(?:\.\d+)?)%")
+_ROUNDING = 0.5001  # points between a share and what a title makes of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +137,25 @@ def counts_line(counts: Counts) -> str:
 
 def in_percent(finding: Finding) -> bool:
     """Whether the figure is a share and shown in percent: it has the unit that the title gives it."""
-    return finding.figure is None or ("%" in finding.title and 0 <= finding.figure.value <= 1)
+    if finding.figure is None:
+        return True
+    said = [float(number) for number in _PERCENTS.findall(finding.title)]
+    return any(abs(100 * finding.figure.value - number) <= _ROUNDING for number in said)
 
 
 def shown(finding: Finding, value: float) -> str:
     """A value in the unit of the finding's figure."""
-    return percent(value) if in_percent(finding) else f"{value:.3g}".replace("-", "\u2212")
+    return percent(value) if in_percent(finding) else _plain(value)
 
 
 def share_text(finding: Finding) -> str:
     """How many of how many: "12 of 600 (2%)"."""
     return f"{finding.count:,} of {finding.of:,} ({percent(finding.share)})"
+
+
+def _plain(value: float) -> str:
+    digits = f"{value:.2f}" if abs(value) < _TWO_DECIMALS else f"{value:.3g}"
+    return digits.replace("-", "\u2212")
 
 
 def measured_text(finding: Finding) -> str:
