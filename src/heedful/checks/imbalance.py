@@ -14,7 +14,7 @@ import numpy as np
 
 from heedful.checks.finding import Finding, Outcome, Table
 from heedful.checks.sameness import messages_hash
-from heedful.checks.scripts import main_script, script_counts
+from heedful.checks.scripts import main_script
 from heedful.checks.text import excerpt, responses_of
 from heedful.records import ANNOTATOR, LANGUAGE, Judgement, Record
 
@@ -102,9 +102,7 @@ def _script(record: Record) -> str:
     """The script of most letters of prompt and responses."""
     assert not isinstance(record, Judgement)
     text = "".join([turn.content for messages in (record.prompt, *responses_of(record)) for turn in messages])
-    if text.isascii():
-        return "latin"  # ASCII has no other letters
-    return main_script(script_counts(text)) or NO_LETTERS
+    return main_script(text) or NO_LETTERS
 
 
 def _spread(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Table:

@@ -21,8 +21,10 @@ NEAR = 0.8
 SHINGLE = 5  # characters
 PERMUTATIONS = 96
 RECALL = 0.99  # of pairs whose similarity is exactly the threshold
-SLACK = 0.15  # a candidate's estimate may lie this far under the threshold: over three standard errors
-ROUNDS = 16  # members of a band's bucket that the others are compared with, at most
+SLACK = 0.12  # a candidate's estimate may lie this far under the threshold: three standard errors
+ROUNDS = 16  # members of a bucket that the others are compared with, at most
+FEW = 1000  # pairs of a band that are compared whatever comes of it
+YIELD = 0.05  # of more pairs that must be near for a further round: others share a template, no more
 BATCH = 1024  # texts hashed together
 BLOCK = 4096  # shingles permuted together: what fits a core's cache
 
@@ -43,13 +45,16 @@ def normalised(text: str) -> str:
 def jaccard(one: str, other: str) -> float:
     """The similarity of two texts, between 0 and 1: shingles they share over shingles of either."""
     left, right = _shingle_set(one), _shingle_set(other)
-    shared = len(left & right)
-    return shared / (len(left) + len(right) - shared)
+    both = np.sort(np.concatenate([left, right]))
+    shared = np.count_nonzero(both[1:] == both[:-1])
+    return float(shared / (len(both) - shared))
 
 
-@lru_cache(maxsize=256)
-def _shingle_set(text: str) -> frozenset[int]:
-    return frozenset(_shingles([text])[0].tolist())
+@lru_cache(maxsize=1024)
+def _shingle_set(text: str) -> Hashes:
+    hashes = np.sort(_shingles([text])[0])
+    different: Hashes = hashes[np.diff(hashes, prepend=~hashes[:1]) != 0]
+    return different
 
 
 def _shingles(texts: Sequence[str]) -> list[Hashes]:
@@ -211,7 +216,11 @@ class NearIndex:
 def _bucket_pairs(
     keys: NDArray[np.uint64], links: _Links
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Pairs of one bucket (of the same key): all with the first; without those it took, with the next, ..."""
+    """Pairs of one bucket (of the same key): all with the first; then, without those it took, with the next.
+
+    Ends early where many were compared and few taken: texts that share a template fill a bucket, and the near
+    ones among them meet in buckets of other bands.
+    """
     members = np.argsort(keys, kind="stable")
     run = np.cumsum(np.diff(keys[members], prepend=keys[members][:1]) != 0)
     for _ in range(ROUNDS):
@@ -224,7 +233,10 @@ def _bucket_pairs(
         yield first[~opens], members[~opens]
         roots = links.roots()
         left = roots[members] != roots[first]
+        compared = np.count_nonzero(~opens)
         members, run = members[left], run[left]
+        if compared > FEW and len(members) > (1 - YIELD) * compared:
+            return
 
 
 class _Links:

@@ -55,13 +55,19 @@ _script_of = _ScriptOf()
 
 def script_counts(text: str) -> Counter[str]:
     """The letters of each script."""
-    plain = text.encode("ascii", "ignore")
     counts = Counter(_script_of[letter] for letter in _NOT_ASCII.findall(text))
-    counts["latin"] += len(plain.translate(None, _NOT_ASCII_LETTERS))
+    counts["latin"] += _ascii_letters(text)
     del counts[""]
     return +counts
 
 
-def main_script(counts: Mapping[str, int]) -> str:
+def main_script(text: str) -> str:
     """The script of most letters; "" where there are none."""
+    if _ascii_letters(text) > len(text) / 2:
+        return "latin"  # whatever the others are
+    counts = script_counts(text)
     return max(counts, key=lambda script: (counts[script], script)) if counts else ""
+
+
+def _ascii_letters(text: str) -> int:
+    return len(text.encode("ascii", "ignore").translate(None, _NOT_ASCII_LETTERS))
