@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import heedful
-from heedful.cli import check, evaluate, inspect, models, pairs, talk, train
+from heedful.cli import check, evaluate, inspect, models, pairs, prepare, talk, train
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 from heedful.errors import Interrupted
@@ -38,6 +38,10 @@ app.command()(evaluate.quickstart)
 app.command()(reads_files(inspect.inspect))
 app.command()(reads_files(check.check))
 app.command()(writes_files(reads_files(pairs.pairs)))
+app.command()(writes_files(reads_files(prepare.split)))
+app.command()(writes_files(reads_files(prepare.dedupe)))
+app.command("filter")(writes_files(reads_files(prepare.filter_)))
+app.command()(writes_files(reads_files(prepare.mix)))
 app.command()(train.sft)
 app.command()(train.reward)
 app.command()(train.dpo)
