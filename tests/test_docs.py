@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import heedful
 from heedful import data
+from heedful.cli import main
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +26,28 @@ def work(tiny_default: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     heedful.write(pairs, "pairs.jsonl")
     heedful.write(heedful.read(data.path("everyday/preferences-held-out.jsonl"), limit=4), "held-out.jsonl")
     return folder
+
+
+def test_preparing_data_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = "".join(
+        f'"What is {n} and {n}?","{reply}",{score}\n'
+        for n in range(12)
+        for reply, score in ((f"{2 * n}.", 5), (f"It is {2 * n}, I think.", 3.5), ("No idea.", 1))
+    )
+    Path("ratings.csv").write_text(f"question,answer,score\n{answers}", encoding="utf-8")
+    text = (CHECKOUT / "docs/preparing-data.md").read_text(encoding="utf-8")
+
+    for line in re.findall(r"^\$ heedful (.*)$", text, re.MULTILINE):
+        assert main(shlex.split(line)) == 0, line
+    assert len(heedful.read("pairs.jsonl")) == 12 * 3
+    assert {path.name for path in Path("parts").iterdir()} == {"train.jsonl", "test.jsonl"}
+    assert heedful.read("train.parquet").counts.kept == len(heedful.read("parts/train.jsonl"))
+
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "preparing-data.md", "exec"), names)
+    assert (len(names["pairs"]), names["pairs"][0].margin) == (12, 4)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
