@@ -66,11 +66,20 @@ def test_thresholds_and_names_reach_the_checks(tmp_path: Path) -> None:
 def test_progress_is_told_where_it_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heedful.training.tracking._PLAIN_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(checking, "TOLD_EVERY", 2)
+    monkeypatch.setattr(checking, "PATIENCE", 0.0)
     told = io.StringIO()
 
     checking.check(source(native(tmp_path / "one.jsonl", count=5)), Settings(), Reporter(stream=told))
 
     assert told.getvalue().splitlines() == [f"Checking records {n}" for n in (2, 4, 5)]
+
+
+def test_what_is_quick_is_done_in_silence(tmp_path: Path) -> None:
+    told = io.StringIO()
+
+    checking.check(source(native(tmp_path / "one.jsonl", count=5)), Settings(), Reporter(stream=told))
+
+    assert told.getvalue() == ""
 
 
 def test_the_files_are_described_by_their_bytes(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ is named.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import chain
@@ -27,9 +29,10 @@ from heedful.formats.reading import Stream
 from heedful.quarantine import Quarantined
 from heedful.records import Judgement, Record
 from heedful.report.data_check import CheckData, CheckedFile, Part, parts
-from heedful.training.tracking import Reporter
+from heedful.training.tracking import Reporter, Task
 
 TOLD_EVERY = 1000  # records
+PATIENCE = 2.0  # seconds of silence before progress is shown
 MAX_LENGTH = f"{Truncation.name}.length"
 UNSHOWN = {PrivateText.name}
 """Checks whose examples are masked: a report that may be passed on must not spell them out."""
@@ -60,14 +63,21 @@ class Source:
         return chain.from_iterable(opened)
 
     def told(self, reporter: Reporter, title: str) -> Iterator[Record | Quarantined]:
-        """The same, with progress under `title`, which is put away after the last one."""
-        number = 0
-        with reporter.task(title, None) as task:
+        """The same, with progress under `title` where it takes longer than `PATIENCE`; it is put away after
+        the last one.
+        """
+        begun, number = time.monotonic(), 0
+        task: Task | None = None
+        with ExitStack() as stack:
             for number, record in enumerate(self.records(), 1):
                 if number % TOLD_EVERY == 0:
-                    task.update(number)
+                    if task is None and time.monotonic() - begun >= PATIENCE:
+                        task = stack.enter_context(reporter.task(title, None))
+                    if task is not None:
+                        task.update(number)
                 yield record
-            task.update(number)
+            if task is not None:
+                task.update(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,7 @@ def _given(settings: Settings, reporter: Reporter) -> dict[str, Any]:
     if settings.model is not None:
         from heedful.checking_models import ModelView
 
-        limit = {} if settings.max_length is None else {"max_length": settings.max_length}
+        limit: dict[str, Any] = {} if settings.max_length is None else {"max_length": settings.max_length}
         given["model"] = ModelView(settings.model, reporter=reporter, **limit)
     return given
 

@@ -105,7 +105,9 @@ def test_fix_writes_a_cleaned_file_and_what_went_beside_it(
     result = heedful("check", marked, "--fix", out)
 
     assert result.code == 0  # nothing of what was found is left
-    assert f"Fixed: {out}: 4 read = 2 written + 2 removed (empty_chosen 1, marked_error 1)" in result.out
+    assert (
+        f"Fixed: {out} (trl): 4 read = 2 written + 2 removed (empty_chosen 1, marked_error 1)" in result.out
+    )
     assert len(out.read_text().splitlines()) == 2
     assert len((tmp_path / "clean.removed.jsonl").read_text().splitlines()) == 2
     assert heedful("check", out).code == 0

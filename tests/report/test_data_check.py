@@ -317,13 +317,19 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
 
 
 def test_commands_and_backticks_are_set_as_code() -> None:
-    text = "Use `a < b`, or heedful filter --max-length-ratio 2; else heedful check FILE --fix OUT."
+    text = (
+        "Use `a < b`, or heedful filter --max-length-ratio 2.5; else heedful check FILE --fix OUT. Or run "
+        "heedful pairs FILE OUT --aggregate dawid-skene --min-agreement 0.7, or heedful mix FILE OUT --cap "
+        "SOURCE=NUMBER and see."
+    )
 
     plain = re.sub("</?span>", "", coded(text))
 
     assert plain == (
-        "Use <code>a &lt; b</code>, or <code>heedful filter --max-length-ratio 2</code>; "
-        "else <code>heedful check FILE --fix OUT</code>."
+        "Use <code>a &lt; b</code>, or <code>heedful filter --max-length-ratio 2.5</code>; "
+        "else <code>heedful check FILE --fix OUT</code>. Or run "
+        "<code>heedful pairs FILE OUT --aggregate dawid-skene --min-agreement 0.7</code>, or "
+        "<code>heedful mix FILE OUT --cap SOURCE=NUMBER</code> and see."
     )
 
 

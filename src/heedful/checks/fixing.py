@@ -29,13 +29,14 @@ class Fixed:
     Attributes:
         removed: rows that were taken out, by the finding's code or why they could not be read or written.
         lost: what the layout has no place for, with the number of records written without it.
-        path: the cleaned file; `beside` what was taken out.
+        path: the cleaned file, and `format` its layout; `beside` what was taken out.
     """
 
     written: int
     removed: Mapping[str, int]
     lost: Mapping[str, int]
     path: Path
+    format: str
     beside: Path
 
     @property
@@ -78,7 +79,7 @@ def fix(
         done = write(_kept(records, reasons, out, removed), path, format=format, strict=False)
         for row in done.left_out:
             _put(out, removed, row.where, row.reason, row.detail, native.dump(row.raw))
-    return Fixed(done.rows, dict(removed), dict(done.lost), path, beside)
+    return Fixed(done.rows, dict(removed), dict(done.lost), path, format, beside)
 
 
 def _kept(

@@ -122,11 +122,9 @@ def _show(data: CheckData, done: Fixed | None, html: Path | None, *, as_json: bo
 def _fixed(done: Fixed) -> list[str]:
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(done.removed.items()))
     removed = sum(done.removed.values())
-    lines = [
-        f"Fixed: {done.path}: {done.read:,} read = {done.written:,} written + {removed:,} removed"
-        + (f" ({reasons})" if reasons else ""),
-        f"Removed: {done.beside}",
-    ]
+    counts = f"{done.read:,} read = {done.written:,} written + {removed:,} removed"
+    counts += f" ({reasons})" if reasons else ""
+    lines = [f"Fixed: {done.path} ({done.format}): {counts}", f"Removed: {done.beside}"]
     if done.lost:
         lost = ", ".join(f"{name} {count:,}" for name, count in sorted(done.lost.items()))
         lines.append(f"The layout has no place for: {lost}. --to heedful keeps everything.")

@@ -37,7 +37,8 @@ MOST_LETTERS = 6000  # of one text of an example
 MOST_ROWS = 12  # of a table before "show more"
 _ROOM = 1.08  # an axis is this many times as long as it must be
 WIDE = 5  # columns of a table that still stands beside a plot
-_VALUE = r"(?:[A-Z][A-Z_]+|[\w.]*\d\w*)"
+# Of an option: FILE, SOURCE=NUMBER, 0.7, dawid-skene; a word of a sentence is none.
+_VALUE = r"(?:[A-Z][A-Z_]+(?:=[A-Z_]+)?|[\w.]*\d\w*|[a-z]+[-_][a-z_-]+)"
 _CODE = re.compile(rf"(`[^`]+`|\bheedful [a-z]+(?: (?:--?[a-z][\w-]*(?:[ =]{_VALUE})?|[A-Z_]{{2,}}))*)")
 
 
