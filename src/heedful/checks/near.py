@@ -4,7 +4,8 @@ A text is the set of its character 5-grams, and two are near where the Jaccard s
 reaches a threshold. MinHash signatures (Broder 1997) in bands (locality-sensitive hashing; Leskovec,
 Rajaraman and Ullman, Mining of Massive Datasets, ch. 3) find the candidates, and each is verified by its true
 similarity: what is called near is near, and of near pairs about one in a hundred is missed. All on whole
-arrays, because hashing shingle by shingle in Python would take minutes. Knows texts, not records.
+arrays: 200 000 prompts take seconds, where an object and a call per text (datasketch) take minutes. Knows
+texts, not records.
 """
 
 from __future__ import annotations
