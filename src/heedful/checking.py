@@ -7,6 +7,7 @@ is named.
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -31,6 +32,7 @@ from heedful.records import Judgement, Record
 from heedful.report.data_check import CheckData, CheckedFile, Part, parts
 from heedful.training.tracking import Reporter, Task
 
+PACKAGES = ("heedful", "transformers", "torch")  # that findings depend on, where they were loaded
 TOLD_EVERY = 1000  # records
 PATIENCE = 2.0  # seconds of silence before progress is shown
 MAX_LENGTH = f"{Truncation.name}.length"
@@ -149,7 +151,8 @@ def described(
     """
     files = [_file(path, format) for path, format in zip(source.paths, source.formats, strict=True)]
     records = _examples(source, checked, reporter) if examples else {}
-    return CheckData(checked, files, command, {"heedful": version("heedful")}, records)
+    versions = {name: version(name) for name in PACKAGES if name in sys.modules}
+    return CheckData(checked, files, command, versions, records)
 
 
 def _file(path: Path, format: str) -> CheckedFile:

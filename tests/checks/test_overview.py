@@ -46,7 +46,7 @@ def test_many_margins_are_drawn_in_bins() -> None:
 
     margins = outcome(*records).plots[1]
 
-    assert (margins.kind, len(margins.bins), sum(margins.series["pairs"])) == ("histogram", 13, 70)
+    assert (margins.kind, len(margins.bins), sum(margins.series["pairs"])) == ("histogram", 11, 70)
 
 
 def test_votes_have_no_text_and_nothing_is_ever_found() -> None:

@@ -16,7 +16,7 @@ from heedful.checks.text import responses_of
 from heedful.records import Judgement, Messages, Preference, Record
 
 CHARACTERS = (0, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)  # the last bin has no end
-BARS = 12  # of margins and probabilities
+BARS = 10  # of margins and probabilities
 PARTS = ("prompt", "chosen", "rejected", "response")
 
 
@@ -66,12 +66,12 @@ class Overview:
         rows = [(part, count, self.totals[part] / count) for part, count in seen.items()]
         table = Table("Characters", ("", "texts", "mean"), tuple(rows))
         plots = [self._lengths(list(seen))]
-        for title, unit, values in (
-            ("Margins, in the source's own units", "margin", self.margins),
-            ("Soft labels: how likely chosen is the better one", "probability", self.probabilities),
+        for title, values in (
+            ("Margins, in the source's own units", self.margins),
+            ("Soft labels: how likely chosen is the better one", self.probabilities),
         ):
             if values:
-                plots.append(_spread(title, unit, values))
+                plots.append(_spread(title, values))
         return Outcome((), figures, (table,), plots)
 
     def _count(self, part: str, messages: Messages) -> None:
@@ -82,15 +82,15 @@ class Overview:
     def _lengths(self, parts: Sequence[str]) -> Plot:
         used = max(n for part in parts for n, count in enumerate(self.lengths[part]) if count) + 1
         return Plot(
-            "Length of texts",
+            "Length of texts, in characters",
             "histogram",
-            "characters",
+            "texts",
             bins=(*map(float, CHARACTERS), float("inf"))[: used + 1],
             series={part: tuple(map(float, self.lengths[part][:used])) for part in parts},
         )
 
 
-def _spread(title: str, unit: str, values: Sequence[float]) -> Plot:
+def _spread(title: str, values: Sequence[float]) -> Plot:
     """A bar for each of a few values, bins of equal width for many."""
     found, counts = np.unique(np.asarray(values), return_counts=True)
     if len(found) <= BARS:
@@ -98,4 +98,4 @@ def _spread(title: str, unit: str, values: Sequence[float]) -> Plot:
         return Plot(title, "bars", "pairs", labels=labels, series={"pairs": tuple(map(float, counts))})
     counts, edges = np.histogram(np.asarray(values), bins=BARS)
     bins = tuple(float(f"{edge:.3g}") for edge in edges)
-    return Plot(title, "histogram", unit, bins=bins, series={"pairs": tuple(map(float, counts))})
+    return Plot(title, "histogram", "pairs", bins=bins, series={"pairs": tuple(map(float, counts))})

@@ -76,14 +76,17 @@ def _palette(names: Sequence[str]) -> dict[str, int]:
 
 
 def _histogram(axes: Axes, plot: Plot, palette: Mapping[str, int]) -> None:
-    """Every bin as wide as the others, whatever its edges: bins that widen would hide the short ones."""
+    """Every bin as wide as the others, whatever its edges: bins that widen would hide the short ones.
+
+    What is counted stands upright; the page says it above the plot.
+    """
     edges = np.arange(len(plot.bins))
     for name, counts in plot.series.items():
         colour = f"#0000f{palette[name]}"
         alpha = 0.3 if len(palette) > 1 else 0.75
         axes.stairs(counts, edges, fill=True, color=colour, alpha=alpha, linewidth=0)
         axes.stairs(counts, edges, color=colour, linewidth=1.4)
-    frame(axes, clean(plot.unit))
+    frame(axes, "")
     axes.margins(x=0)
     step = math.ceil(len(edges) / _TICKS)
     axes.set_xticks(edges[::step], [_edge(edge) for edge in plot.bins[::step]])
@@ -94,7 +97,7 @@ def _histogram(axes: Axes, plot: Plot, palette: Mapping[str, int]) -> None:
 def _edge(value: float) -> str:
     if math.isfinite(value) and abs(value) >= _THOUSAND:
         return f"{value / _THOUSAND:g}k".replace("-", "\u2212")
-    return f"{value:g}".replace("inf", "\u221e").replace("-", "\u2212")
+    return f"{value:.3g}".replace("inf", "\u221e").replace("-", "\u2212")
 
 
 def _place(value: float, edges: Sequence[float]) -> float:
