@@ -79,6 +79,13 @@ class Kept(Sequence[T], Generic[T]):
         return f"<{type(self).__name__}: {self.counts}>"
 
 
+def as_line(row: Quarantined) -> bytes:
+    """A left-out row as a line of JSONL, `{where, reason, detail, raw}`; half a surrogate pair, which has no
+    UTF-8 form, stays the backslash escape that it is in JSON."""
+    entry = {"where": row.where, "reason": row.reason, "detail": row.detail, "raw": row.raw}
+    return (json.dumps(entry, ensure_ascii=False, default=str) + "\n").encode("utf-8", "backslashreplace")
+
+
 def write_quarantine(rows: Sequence[Quarantined], path: str | os.PathLike[str]) -> None:
     """Write left-out rows as JSONL `{where, reason, detail, raw}`, so that they can be mended and read again.
 
@@ -88,9 +95,7 @@ def write_quarantine(rows: Sequence[Quarantined], path: str | os.PathLike[str]) 
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8") as file:
-            for row in rows:
-                entry = {"where": row.where, "reason": row.reason, "detail": row.detail, "raw": row.raw}
-                file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+        with path.open("wb") as file:
+            file.writelines(map(as_line, rows))
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror or error}.", where=str(path)) from error

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import heedful
-from heedful.cli import check, evaluate, inspect, models, pairs, prepare, talk, train
+from heedful.cli import check, convert, evaluate, inspect, models, pairs, prepare, talk, train
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 from heedful.errors import Interrupted
@@ -35,8 +35,9 @@ app = typer.Typer(
     help="Teach a language model what people prefer.",
 )
 app.command()(evaluate.quickstart)
-app.command()(reads_files(inspect.inspect))
-app.command()(reads_files(check.check))
+app.command()(reads_files(inspect.inspect, bad_lines="quarantine"))
+app.command()(reads_files(convert.convert))
+app.command()(reads_files(check.check, bad_lines="quarantine"))
 app.command()(writes_files(reads_files(pairs.pairs)))
 app.command()(writes_files(reads_files(prepare.split)))
 app.command()(writes_files(reads_files(prepare.dedupe)))

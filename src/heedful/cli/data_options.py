@@ -65,9 +65,15 @@ class Reading:
         }
 
 
-def reads_files(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the reading options in place of its parameter `reading`."""
-    return options_for(command, "reading", _options(), _reading)
+def reads_files(
+    command: Callable[..., None], *, bad_lines: Literal["error", "quarantine"] = "error"
+) -> Callable[..., None]:
+    """The command with the reading options in place of its parameter `reading`.
+
+    Args:
+        bad_lines: the default of `--bad-lines`.
+    """
+    return options_for(command, "reading", _options(bad_lines), _reading)
 
 
 def _reading(**given: Any) -> Reading:
@@ -102,7 +108,7 @@ def option(name: str, kind: Any, default: Any, *flags: str, group: str, **declar
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _options() -> list[inspect.Parameter]:
+def _options(bad_lines: str) -> list[inspect.Parameter]:
     own = functools.partial(option, group=_GROUP)
     return [
         own("format", str | None, None, metavar="NAME", help="Their layout; left out, it is recognised."),
@@ -115,7 +121,7 @@ def _options() -> list[inspect.Parameter]:
         own(
             "bad_lines",
             Literal["error", "quarantine"],
-            "error",
+            bad_lines,
             help="Stop at a broken line or leave it out.",
         ),
     ]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import DataError
-from .cells import VERDICTS
+from .cells import NATIVE, VERDICTS
 from .files import open_bytes, stem
 from .raw import RawRow
 
@@ -90,7 +90,7 @@ def of_batches(batches: Iterable[pa.RecordBatch], where: str, name: str) -> Iter
             values = column.to_pylist()
             columns.append(values if reader is None else [v if v is None else reader(v) for v in values])
         names = [column for column, _ in readers]
-        kept_empty = frozenset() if "heedful" in names else VERDICTS
+        kept_empty = frozenset() if NATIVE in names else VERDICTS
         for values in zip(*columns, strict=True):
             number += 1
             row = {

@@ -82,7 +82,7 @@ def merged(left: Shape, right: Shape) -> Shape:
     if left == "null":
         return right
     if isinstance(left, str) or isinstance(right, str):
-        return "float" if {left, right} == {"int", "float"} else "mixed"
+        return "float" if (left, right) in (("int", "float"), ("float", "int")) else "mixed"
     (kind, inside), (other, beside) = left, right
     if kind == other == "list":
         return ("list", merged(inside, beside))

@@ -2,8 +2,8 @@
 
 A cell of CSV or TSV is text, and stays text unless it is unmistakably something else: a number, a thumb or a
 list in a column that holds such by its name (`NUMBERS`, `FLAGS`, `LISTS`), or turns of a conversation, in any
-column. An empty cell is a missing value. `decoder` and `encode` are each other's inverse for all text but the
-empty one. Knows the columns that layouts have; knows no layout and no file.
+column. An empty cell is a missing value. `decoder` and `encode` are each other's inverse. Knows the columns
+that layouts have; knows no layout and no file.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ LISTS = frozenset(
     }
 )  # fmt: skip
 """Columns that hold no plain text in any layout: JSON of a list or an object is one."""
+
+NATIVE = "heedful"
+"""The column that marks Heedful's own rows. They are of many kinds, and each says which it is."""
 
 VERDICTS = frozenset(
     {
@@ -81,7 +84,7 @@ def _escaped(cell: str, decode: Decoder) -> Any:
     """Text that would stand for something else is written as JSON text; any other cell is what it says."""
     try:
         text = json.loads(cell)
-        return text if isinstance(text, str) and text and decode(text) is not text else cell
+        return text if isinstance(text, str) and not (text and decode(text) is text) else cell
     except Unreadable:
         return text
     except ValueError:
@@ -134,14 +137,13 @@ def encode(value: Any, decode: Decoder) -> str:
     """The text of a value, from which the column's decoder makes it again; "" for null."""
     if value is None:
         return ""
-    if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return value if not value or _stays(value, decode) else json.dumps(value, ensure_ascii=False)
+    stays = isinstance(value, str) and _stays(value, decode)
+    return value if stays else json.dumps(value, ensure_ascii=False)
 
 
 def _stays(text: str, decode: Decoder) -> bool:
     try:
-        return decode(text) is text
+        return bool(text) and decode(text) is text
     except Unreadable:
         return False
 

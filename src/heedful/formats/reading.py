@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ..errors import DataError
 from ..quarantine import Kept, Quarantined
 from ..records import Record
-from .fields import LAYOUT_REASONS, Fault, Origin
+from .fields import LAYOUT_REASONS, Fault, Fields, Origin
 from .format import Format
 from .raw import RawRow
 from .registry import Recognised, by_name, claims, names, recognise
@@ -80,13 +80,20 @@ class Stream:
     Attributes:
         format: the file's.
         recognised: why it is taken to be that; None where it was named.
+        sample: the first rows as they stand in the file, by which it was recognised.
     """
 
     def __init__(
-        self, path: Path, lines: Iterator[RawRow], format: Format, recognised: Recognised | None
+        self,
+        path: Path,
+        lines: Iterator[RawRow],
+        format: Format,
+        recognised: Recognised | None,
+        sample: Sequence[Fields],
     ) -> None:
         self.format = format
         self.recognised = recognised
+        self.sample = sample
         self._path = path
         self._lines = lines
 
@@ -129,10 +136,14 @@ def stream(
     lines: Iterator[RawRow] = islice(_checked(rows(path, encoding, named), bad_lines), limit)
     if named:
         lines = _renamed(lines, named)
+    ahead, sample = _sampled(lines)
+    lines = chain(ahead, lines)
     if chosen is not None:
-        return Stream(path, lines, chosen, None)
-    recognised, lines = _recognised(lines, path)
-    return Stream(path, lines, recognised.format, recognised)
+        return Stream(path, lines, chosen, None, sample)
+    if not sample:
+        raise _no_objects(ahead, path)
+    recognised = recognise(sample, str(path))
+    return Stream(path, lines, recognised.format, recognised, sample)
 
 
 def _checked(lines: Iterator[RawRow], bad_lines: BadLines) -> Iterator[RawRow]:
@@ -171,20 +182,24 @@ def _rename(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
     return {names.get(key, key): value for key, value in fields.items() if key in names or key not in taken}
 
 
-def _recognised(lines: Iterator[RawRow], path: Path) -> tuple[Recognised, Iterator[RawRow]]:
-    """The file's format and all its rows again: the sample is kept, so that the file is read once."""
+def _sampled(lines: Iterator[RawRow]) -> tuple[list[RawRow], list[Fields]]:
+    """The file's first rows, and those of them that are objects."""
     ahead: list[RawRow] = []
-    samples = []
+    sample: list[Fields] = []
     for row in lines:
         ahead.append(row)
         if isinstance(row.value, dict) and row.value:
-            samples.append(row.value)
-        if len(samples) == SAMPLE_ROWS:
+            sample.append(row.value)
+        if len(sample) == SAMPLE_ROWS:
             break
-    if not samples:
-        what = "no row is a JSON object with keys."
-        raise DataError(what, where=str(path), mend='Each row must be an object such as {"prompt": ...}.')
-    return recognise(samples, str(path)), chain(ahead, lines)
+    return ahead, sample
+
+
+def _no_objects(ahead: Sequence[RawRow], path: Path) -> DataError:
+    broken = next((row for row in ahead if row.broken), None)
+    first = f" The first, {broken.where}: {broken.broken}." if broken else ""
+    what = f"no row is a JSON object with keys.{first}"
+    return DataError(what, where=str(path), mend='Each row must be an object such as {"prompt": ...}.')
 
 
 def _outcomes(row: RawRow, chosen: Format, path: Path) -> Iterator[Record | Quarantined]:

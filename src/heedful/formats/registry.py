@@ -83,15 +83,17 @@ class Recognised:
         votes: rows of the sample that fit it.
         sample: rows looked at.
         others: further formats that some rows fit, with their votes.
+        layouts: which of the format's layouts the rows have the keys of.
     """
 
     format: Format
     votes: int
     sample: int
     others: dict[str, int]
+    layouts: tuple[frozenset[str], ...]
 
     def __str__(self) -> str:
-        keys = " or ".join(", ".join(sorted(layout)) for layout in self.format.layouts)
+        keys = " or ".join(", ".join(sorted(layout)) for layout in self.layouts)
         rows = f"{self.votes} of the first {self.sample} rows" if self.sample > 1 else "the first row"
         also = "".join(f"; {votes} also fit {name}" for name, votes in self.others.items())
         return f"{rows} fit {self.format.about} ({keys}){also}"
@@ -145,7 +147,14 @@ def recognise(samples: Sequence[Fields], where: str) -> Recognised:
         )
     name, most = ranked[0]
     others = {other: count for other, count in votes.most_common() if other != name}
-    return Recognised(FORMATS[name], most, len(samples), others)
+    return Recognised(FORMATS[name], most, len(samples), others, _met(FORMATS[name], samples))
+
+
+def _met(chosen: Format, samples: Sequence[Fields]) -> tuple[frozenset[str], ...]:
+    """The layouts that fitting rows have all keys of, but for those that are part of another such."""
+    fitting = [row.keys() for row in samples if chosen.fits(row)]
+    met = [layout for layout in chosen.layouts if any(layout <= keys for keys in fitting)]
+    return tuple(layout for layout in met if not any(layout < other for other in met))
 
 
 def _keys(samples: Sequence[Fields]) -> str:

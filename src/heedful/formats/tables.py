@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DataError
-from .cells import VERDICTS, Decoder, Unreadable, decoder
+from .cells import NATIVE, VERDICTS, Decoder, Unreadable, decoder
 from .files import lines, stem, text_chunks
 from .raw import BROKEN_ROW, RawRow
 
@@ -134,9 +134,8 @@ def _columns(header: RawRow, named: Mapping[str, str]) -> list[_Column]:
     if "response_a" in meant:
         # The label of a pair names a side: "1" is not true there.
         meant = ["" if column == "label" else column for column in meant]
-    own = "heedful" in meant  # its rows are of many kinds, and each says which it is
     return [
-        _Column(name, decoder(column), column in VERDICTS and not own)
+        _Column(name, decoder(column), column in VERDICTS and NATIVE not in meant)
         for name, column in zip(names, meant, strict=True)
     ]
 

@@ -11,19 +11,23 @@ import codecs
 import csv
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
+from ..errors import DataError
 from ..records import Role
 from .arrow_types import Columns
-from .cells import Decoder, decoder, encode, flattened
+from .cells import NATIVE, VERDICTS, decoder, encode, flattened
 from .files import written
 from .tables import DELIMITERS
 
 PARQUET = ".parquet"
+NONE: Mapping[str, Role] = MappingProxyType({})
 ROW_GROUP = 1 << 24  # characters of JSON
 LONE_SURROGATE = "\\ud"  # how JSON's text of one begins
 
@@ -39,17 +43,18 @@ class OutRow(NamedTuple):
     text: str
 
 
-def writer_of(path: Path, texts: Mapping[str, Role] | None = None) -> Writer:
+def writer_of(path: Path, texts: Mapping[str, Role] = NONE, own: Collection[str] = ()) -> Writer:
     """The writer for a file of this name; each raises `DataError` where the file cannot be written.
 
     Args:
         texts: the layout's columns whose text is read as one message, and of which role. In CSV and TSV
             conversations of one message become plain text in them.
+        own: the layout's columns.
     """
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix in DELIMITERS:
-        return partial(write_table, delimiter=DELIMITERS[suffix], texts=texts or {})
-    return write_parquet if suffix == PARQUET else write_json
+        return partial(write_table, delimiter=DELIMITERS[suffix], texts=texts, own=own)
+    return partial(write_parquet, own=own) if suffix == PARQUET else write_json
 
 
 def write_json(rows: Iterable[OutRow], path: Path) -> int:
@@ -75,57 +80,80 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def write_table(rows: Iterable[OutRow], path: Path, *, delimiter: str, texts: Mapping[str, Role]) -> int:
+def write_table(
+    rows: Iterable[OutRow],
+    path: Path,
+    *,
+    delimiter: str,
+    texts: Mapping[str, Role] = NONE,
+    own: Collection[str] = (),
+) -> int:
     """Write CSV or TSV: a header with the columns of all rows, lists and objects as JSON, null as nothing."""
-    decoders: dict[str, Decoder] = {}
-
-    def see(row: Mapping[str, Any]) -> None:
-        for name in row:
-            if name not in decoders:
-                decoders[name] = decoder(name)
-
-    with written(path) as file, tempfile.TemporaryFile(dir=path.parent) as waiting:
-        count = _lay_aside(rows, waiting, see)
+    with written(path) as file, tempfile.TemporaryFile(dir=path.parent) as spool:
+        waiting = _Waiting(rows, spool, path, own)
+        decoders = {name: decoder(name) for name in waiting.columns}
+        empty = "" if NATIVE in decoders else None  # only Heedful's own rows tell an empty text from none
         text = codecs.getwriter("utf-8")(file, "backslashreplace")  # lone surrogates again
         # Python quotes the characters that end a line: with both, a lone "\r" in a cell is safe too.
         table = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
         if decoders:
             table.writerow(decoders)
-        for line in _again(waiting):
+        for line in waiting:
             values = flattened(json.loads(line), texts, decoders)
-            table.writerow([encode(values.get(name), decode) for name, decode in decoders.items()])
-    return count
+            table.writerow(
+                encode(values.get(name) if values.get(name) != "" else empty, decode)
+                for name, decode in decoders.items()
+            )
+    return waiting.count
 
 
-def write_parquet(rows: Iterable[OutRow], path: Path) -> int:
+def write_parquet(rows: Iterable[OutRow], path: Path, *, own: Collection[str] = ()) -> int:
     """Write Parquet with the columns of all rows, lists and objects as such where they have one shape."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = Columns()
-    with written(path) as file, tempfile.TemporaryFile(dir=path.parent) as waiting:
-        count = _lay_aside(rows, waiting, columns.see)
+    with written(path) as file, tempfile.TemporaryFile(dir=path.parent) as spool:
+        waiting = _Waiting(_seen(rows, columns), spool, path, own)
         schema = columns.schema()
         with pq.ParquetWriter(file, schema) as parquet:
-            for group in _groups(_again(waiting)):
+            for group in _groups(waiting):
                 values = [columns.value(_parsed(line)) for line in group]
                 parquet.write_batch(pa.RecordBatch.from_pylist(values, schema=schema))
-    return count
+    return waiting.count
 
 
-def _lay_aside(rows: Iterable[OutRow], waiting: IO[bytes], see: Callable[[Mapping[str, Any]], None]) -> int:
-    """Write the rows' JSON to a temporary file, show each to `see`, and say how many there were."""
-    count = 0
+def _seen(rows: Iterable[OutRow], columns: Columns) -> Iterator[OutRow]:
     for row in rows:
-        see(row.value)
-        waiting.write(_utf8(row.text + "\n"))
-        count += 1
-    return count
+        columns.see(row.value)
+        yield row
 
 
-def _again(waiting: IO[bytes]) -> Iterator[str]:
-    waiting.seek(0)
-    return (line.decode() for line in waiting)
+class _Waiting:
+    """All rows as JSON in a temporary file, to be gone through once their columns are known.
+
+    Attributes:
+        count: of the rows.
+        columns: how many rows have each, in the order of their first appearance.
+    """
+
+    def __init__(self, rows: Iterable[OutRow], spool: IO[bytes], path: Path, own: Collection[str]) -> None:
+        self.count = 0
+        self.columns: Counter[str] = Counter()
+        self._spool = spool
+        for row in rows:
+            self.count += 1
+            self.columns.update(row.value.keys())
+            spool.write(_utf8(row.text + "\n"))
+        for name in VERDICTS.intersection(own) if NATIVE not in self.columns else ():
+            if 0 < self.columns[name] < self.count:
+                what = f'some records have a "{name}" and some have none, and a table has one for every row.'
+                mend = "Write JSONL, or a table for each of the two."
+                raise DataError(what, where=str(path), mend=mend)
+
+    def __iter__(self) -> Iterator[str]:
+        self._spool.seek(0)
+        return (line.decode() for line in self._spool)
 
 
 def _groups(lines: Iterable[str]) -> Iterator[list[str]]:

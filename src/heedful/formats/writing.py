@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,12 @@ class Written:
 
 
 def write(
-    records: Iterable[Record], path: str | os.PathLike[str], *, format: str = "heedful", strict: bool = True
+    records: Iterable[Record],
+    path: str | os.PathLike[str],
+    *,
+    format: str = "heedful",
+    strict: bool = True,
+    left_out: Callable[[Quarantined], None] | None = None,
 ) -> Written:
     """Write records to a file: JSONL, or by the file's name a JSON array (`.json`), CSV, TSV or Parquet;
     gzipped where it ends in `.gz`.
@@ -57,6 +62,8 @@ def write(
         format: one of `registry.writable()`.
         strict: refuse a record that the format cannot hold, or whose margin, weight or probability it cannot;
             otherwise go on and count.
+        left_out: takes each record that the format cannot hold, with the reason, as it comes; they are then
+            not held in the result.
 
     Raises:
         DataError: the format is unknown or only read, the file cannot be written, or `strict` and a record
@@ -68,26 +75,35 @@ def write(
         raise DataError(f'the format "{format}" is read but not written.', mend=mend)
     path = Path(path).expanduser()
     written = Written()
-    written.rows = writer_of(path, target.texts)(_rows(records, target, strict, written), path)
+    put = left_out or written.left_out.append
+    written.rows = writer_of(path, target.texts, target.reserved)(
+        _rows(records, target, strict, written.lost, put), path
+    )
     return written
 
 
-def _rows(records: Iterable[Record], target: Format, strict: bool, written: Written) -> Iterator[OutRow]:
+def _rows(
+    records: Iterable[Record],
+    target: Format,
+    strict: bool,
+    lost: Counter[str],
+    left_out: Callable[[Quarantined], None],
+) -> Iterator[OutRow]:
     for number, record in enumerate(records, 1):
         if not isinstance(record, Record):
             raise TypeError(f"record {number} is a {type(record).__name__}, not one of heedful.records")
         where = (record.item if isinstance(record, Judgement) else record.id) or f"record {number}"
         try:
-            fitted, lost = _fitted(record, target, strict)
+            fitted, without = _fitted(record, target, strict)
             row = _row(fitted, target)
             text = _JSON.encode(row)
         except (Unfit, TypeError, ValueError, RecursionError) as error:
             unfit = error if isinstance(error, Unfit) else _not_json(error)
             if strict:
                 raise DataError(f"{unfit.detail}.", where=where, mend=_MEND) from None
-            written.left_out.append(Quarantined(where, unfit.reason, unfit.detail, record))
+            left_out(Quarantined(where, unfit.reason, unfit.detail, record))
         else:
-            written.lost.update(lost)
+            lost.update(without)
             yield OutRow(row, text)
 
 
