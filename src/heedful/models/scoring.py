@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -34,15 +34,42 @@ def score(
     """
     found = torch.empty(len(rows), len(rows[0].responses) if rows else 0)
     with torch.no_grad():
-        for start in range(0, len(rows), _CHUNK):
-            for packed in pack(rows[start : start + _CHUNK], tokens_per_row):
-                values = role(packed.to(role.backbone.device)).cpu()
-                if not isinstance(role, RewardModel):
-                    values = packed.sum_by_sequence(values)
-                found[[start + index for index in packed.rows]] = values.view(len(packed.rows), -1)
-            if on_done is not None:
-                on_done(min(start + _CHUNK, len(rows)))
+        for members, packed in _packs(rows, tokens_per_row, on_done):
+            values = role(packed.to(role.backbone.device)).cpu()
+            if not isinstance(role, RewardModel):
+                values = packed.sum_by_sequence(values)
+            found[members] = values.view(len(members), -1)
     return found
+
+
+def end_states(
+    role: Role,
+    rows: Sequence[Row],
+    *,
+    tokens_per_row: int = 512,
+    on_done: Callable[[int], None] | None = None,
+) -> Tensor:
+    """What a reward model's head reads, the last hidden state of every response: `[rows, responses, hidden]`,
+    fp32, on CPU. The arguments are those of `score`.
+    """
+    size = role.backbone.model.config.get_text_config().hidden_size
+    found = torch.empty(len(rows), len(rows[0].responses) if rows else 0, size)
+    with torch.no_grad(), role.backbone.active(role.name) as model:
+        for members, packed in _packs(rows, tokens_per_row, on_done):
+            states = role.hidden(model, packed.to(role.backbone.device), ends=True)
+            found[members] = states.float().cpu().view(len(members), -1, size)
+    return found
+
+
+def _packs(
+    rows: Sequence[Row], tokens_per_row: int, on_done: Callable[[int], None] | None
+) -> Iterator[tuple[list[int], Packed]]:
+    """Packs, each with the indices of its rows; `on_done` is told of every chunk that is behind us."""
+    for start in range(0, len(rows), _CHUNK):
+        for packed in pack(rows[start : start + _CHUNK], tokens_per_row):
+            yield [start + index for index in packed.rows], packed
+        if on_done is not None:
+            on_done(min(start + _CHUNK, len(rows)))
 
 
 def score_tokens(
