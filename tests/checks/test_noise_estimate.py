@@ -109,6 +109,14 @@ def test_what_is_absent_is_left_out() -> None:
     assert outcome.share.value == pytest.approx(0.2, abs=0.05)
 
 
+def test_mean_and_spread_are_those_of_the_repeats_that_there_are() -> None:
+    differences = np.ones((3, 100))  # of one scale, which standardising leaves at 1
+    differences[:, 0] = (1.0, -1.0, np.nan)
+    outcome = estimate(differences)
+    assert (outcome.mean[0], outcome.spread[0]) == (0.0, 1.0)
+    assert (outcome.mean[1], outcome.spread[1]) == (1.0, 0.0)
+
+
 def test_the_probability_of_a_flip_is_calibrated() -> None:
     differences, folds, flipped = simulated(0.2, pairs=4000)
     outcome = estimate(differences, folds=folds)

@@ -87,8 +87,10 @@ class LabelNoise:
                 for at in suspects
             ],
         }
-        columns = (found.flipped, found.mean, found.spread)
-        rows = [(pairs[at].id, *(float(column[at]) for column in columns)) for at in suspects[:LISTED]]
+        rows = [
+            (pairs[at].id, float(found.flipped[at]), float(found.mean[at]), float(found.spread[at]))
+            for at in suspects[:LISTED]
+        ]
         header = ("pair", "probability of a flipped label", "chosen above rejected, standardised", "±")
         tables = (Table("Labels most likely flipped", header, tuple(rows)),) if rows else ()
         return Outcome(self._findings(found, pairs, suspects), figures, tables, (_plot(found),))

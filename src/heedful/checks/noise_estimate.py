@@ -38,8 +38,8 @@ class NoiseEstimate:
         bounds: the interval in any case, (low, high).
         contradicted: the share of labels that the reward models contradict: noise and their own mistakes.
         unknown: why there is no share; "" where there is one.
-        mean, spread: of the standardised differences of each pair over the repeats, `[pairs]`; NaN where there
-            are none.
+        mean, spread: of each pair's standardised differences over the repeats, `[pairs]`; NaN where there are
+            none.
         flipped: how likely each label is flipped, `[pairs]`; NaN where that cannot be said.
         always: whether every repeat contradicts the label, `[pairs]`.
     """
@@ -86,8 +86,8 @@ def estimate(
     """
     scaled = _standardised(np.asarray(differences, dtype=np.float64), folds)
     present = np.isfinite(scaled)
-    there = present.any(axis=0)
-    mean, spread = _moments(scaled, present, there)
+    mean, spread = _moments(scaled, present)
+    there = np.isfinite(mean)
     codes = group_codes(groups, len(mean))[there]
     agrees, size = mean[there] > 0, np.abs(mean[there])
     contradicted = _contradicted(mean[there], codes)
@@ -128,12 +128,12 @@ def _standardised(data: Array, folds: ArrayLike | None) -> Array:
     return scaled
 
 
-def _moments(scaled: Array, present: NDArray[np.bool_], there: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Mean and standard deviation of each pair over the repeats that have it."""
-    count = np.maximum(present.sum(axis=0), 1)
+def _moments(scaled: Array, present: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Mean and standard deviation of each pair over the repeats that have it; NaN where none has."""
+    count = np.where(present.any(axis=0), present.sum(axis=0), np.nan)
     mean = np.where(present, scaled, 0.0).sum(axis=0) / count
     variance = np.where(present, np.square(scaled - mean), 0.0).sum(axis=0) / count
-    return np.where(there, mean, np.nan), np.where(there, np.sqrt(variance), np.nan)
+    return mean, np.sqrt(variance)
 
 
 def _contradicted(mean: Array, codes: NDArray[np.intp]) -> Interval:
