@@ -7,10 +7,8 @@ empty cell of a table is. Knows nothing of layouts.
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
-import shutil
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import DataError
 from .cells import NATIVE, VERDICTS
-from .files import open_bytes, stem
+from .files import copy_bytes, stem
 from .raw import RawRow
 
 if TYPE_CHECKING:
@@ -64,12 +62,8 @@ def _seekable(path: Path) -> Iterator[BinaryIO]:
         if file.read(len(MAGIC)) == MAGIC:
             yield file
             return
-    with open_bytes(path) as zipped, tempfile.TemporaryFile() as plain:
-        try:
-            shutil.copyfileobj(zipped, plain)
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
-            what = f"the gzip file is cut off or damaged: {error}"
-            raise DataError(what, where=str(path), mend="Download or copy it again.") from None
+    with tempfile.TemporaryFile() as plain:
+        copy_bytes(path, plain)
         plain.seek(0)
         yield plain
 

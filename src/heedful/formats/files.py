@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from io import BufferedIOBase
 from pathlib import Path
+from typing import IO
 
 from ..errors import DataError
 
@@ -43,6 +44,19 @@ def beginning(path: Path) -> bytes:
         return b""
     with open_bytes(path) as stream:
         return _read(stream, path, 0, BEGINNING)
+
+
+def copy_bytes(path: Path, target: IO[bytes]) -> None:
+    """Write the file's bytes, unzipped, to an open one.
+
+    Raises:
+        DataError: the file cannot be opened, or is cut off or damaged.
+    """
+    with open_bytes(path) as stream:
+        read = 0
+        while chunk := _read(stream, path, read):
+            target.write(chunk)
+            read += len(chunk)
 
 
 def text_chunks(path: Path, encoding: str = "utf-8") -> Iterator[str]:

@@ -49,7 +49,7 @@ def rows(path: Path, encoding: str = "utf-8", named: Mapping[str, str] | None = 
     csv.field_size_limit(LARGEST_CELL)
     source = _Lines(text_chunks(path, encoding))
     table = csv.reader(source, delimiter=_delimiter(source.head(), path), strict=True)
-    header = next((row for row in _cells(table, source, path) if row.value), None)
+    header = next(_cells(table, source, path), None)
     if header is None:
         raise DataError(
             "the file holds only blank lines." if source.any else "the file is empty.", where=str(path)
@@ -113,7 +113,7 @@ def _cells(table: Any, source: _Lines, path: Path) -> Iterator[RawRow]:
                 what = "a quote that is opened in this row is never closed"
             yield RawRow(f"{path}:{line}", f"{name}:{line}", "".join(source.taken), what, BROKEN_ROW)
         else:
-            if cells:
+            if len(cells) > 1 or source.taken[0].strip():  # a blank line is no row
                 yield RawRow(f"{path}:{line}", f"{name}:{line}", cells)
 
 
