@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import heedful
 from heedful.checking_models import ModelView, model_checks
 from heedful.checks.off_distribution import OffDistribution
 from heedful.checks.running import run
@@ -107,6 +110,19 @@ def test_a_real_model_finds_letters_thrown_together_far_out() -> None:
     checked = run(pairs, [OffDistribution(ModelView("smollm2-135m", reporter=small.QUIET), answers=2)])
     (finding,) = [finding for finding in checked.findings if finding.code == "chosen_far_out"]
     assert [example.id for example in finding.examples] == [pairs[8].id]
+
+
+def test_the_pages_python_runs_as_it_stands(
+    tiny_default: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "label-noise.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    heedful.write(cat_pairs(120), "pairs.jsonl")
+    exec(compile(block, "label-noise.md", "exec"), {})
+    told = capsys.readouterr().out
+    assert "label_noise {'pairs': 120, 'of': 120" in told
+    assert "off_distribution {'pairs': 120" in told
 
 
 def test_a_model_is_loaded_when_it_is_asked_and_not_before() -> None:
