@@ -74,5 +74,5 @@ def test_the_turns_of_every_hh_row_are_those_of_its_transcripts(shared_data: Pat
 def test_plain_sentences_are_refused_in_words(shared_data: Path, name: str) -> None:
     with pytest.raises(DataError, match=name):
         read(shared_data / name)
-    with pytest.raises(DataError, match=r"no row can be read\. The first, .*:1: not JSON"):
+    with pytest.raises(DataError, match=r"no row is a JSON object with keys\. The first, .*:1: not JSON"):
         read(shared_data / name, bad_lines="quarantine")

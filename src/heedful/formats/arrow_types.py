@@ -27,33 +27,35 @@ class Columns:
 
     def __init__(self) -> None:
         self._shapes: dict[str, Shape] = {}
+        self._as_json: frozenset[str] = frozenset()
 
     def see(self, row: Mapping[str, Any]) -> None:
         for name, value in row.items():
             self._shapes[name] = merged(self._shapes.get(name, "null"), shape(value))
 
     def schema(self) -> pa.Schema:
+        """The columns' types, once all rows were seen."""
         import pyarrow as pa
 
         key, mark = AS_JSON
+        self._as_json = frozenset(name for name, found in self._shapes.items() if _mixed(found))
         return pa.schema(
             [
                 pa.field(name, pa.string(), metadata={key: mark})
-                if _mixed(found)
+                if name in self._as_json
                 else pa.field(name, arrow_type(found))
                 for name, found in self._shapes.items()
             ]
         )
 
-    def value(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The row as its columns hold it; `null` where it has no such column."""
-        return {
+    def value(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The row as the schema's columns hold it."""
+        text = {
             name: json.dumps(row[name], ensure_ascii=False)
-            if _mixed(found) and row[name] is not None
-            else row[name]
-            for name, found in self._shapes.items()
-            if name in row
+            for name in self._as_json
+            if row.get(name) is not None
         }
+        return {**row, **text} if text else row
 
 
 def shape(value: Any) -> Shape:

@@ -110,13 +110,16 @@ def text(value: Any, key: str) -> str:
     """`value` as text that can be written as UTF-8; unchanged."""
     if not isinstance(value, str):
         raise Fault("wrong_type", f'"{key}" must be text, not {kind_of(value)}')
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            what = f'"{key}" holds half of a surrogate pair, which has no UTF-8 form'
-            raise Fault("broken_text", what) from None
+    if not _has_utf8_form(value):
+        raise Fault("broken_text", f'"{key}" holds half of a surrogate pair, which has no UTF-8 form')
     return value
+
+
+def _has_utf8_form(value: str) -> bool:
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def optional_text(row: Fields, key: str) -> str:
@@ -170,8 +173,18 @@ def conversation(value: Any, key: str, aliases: Mapping[str, str] | None = None)
     """
     if not isinstance(value, list):
         raise Fault("wrong_type", f'"{key}" must be a list of {{role, content}}, not {kind_of(value)}')
-    messages = (_message(turn, f"{key}[{n}]", aliases or {}) for n, turn in enumerate(value))
-    return tuple(m for m in messages if m.role != "system" or m.content.strip())
+    messages = [_plain(turn) or _message(turn, f"{key}[{n}]", aliases or {}) for n, turn in enumerate(value)]
+    return tuple([m for m in messages if m.role != "system" or m.content.strip()])
+
+
+def _plain(turn: Any) -> Message | None:
+    """The message of a turn as most are, of a known role and text; None for one to be looked at closely."""
+    if not isinstance(turn, dict) or len(turn) != 2:
+        return None
+    role, content = turn.get("role"), turn.get("content")
+    if role in ROLES and isinstance(content, str) and _has_utf8_form(content):
+        return Message(cast(Role, role), content)
+    return None
 
 
 def _message(turn: Any, key: str, aliases: Mapping[str, str]) -> Message:

@@ -41,8 +41,7 @@ def fits(row: Fields) -> bool:
 def parse(row: Fields, origin: Origin) -> Preference:
     """`chosen` is the better transcript. Turns lose the whitespace around them and nothing else."""
     chosen, rejected = _turns(row, "chosen"), _turns(row, "rejected")
-    for key, side in (("chosen", chosen), ("rejected", rejected)):
-        speaker, reply = side[-1]
+    for key, (speaker, reply) in (("chosen", chosen[-1]), ("rejected", rejected[-1])):
         if speaker != "Assistant":
             raise Fault("no_final_assistant", f'"{key}" ends with the human')
         if not reply:

@@ -102,10 +102,11 @@ class Stream:
         unfit: list[Quarantined] = []
         fits = False
         count = 0
+        source = self._path.name
         for row in self._lines:
-            for outcome in _outcomes(row, self.format, self._path):
-                count += 1
+            for outcome in _outcomes(row, self.format, source):
                 if not fits:
+                    count += 1
                     if isinstance(outcome, Quarantined) and outcome.reason in LAYOUT_REASONS:
                         if len(unfit) < SAMPLE_ROWS:
                             unfit.append(outcome)
@@ -202,34 +203,32 @@ def _no_objects(ahead: Sequence[RawRow], path: Path) -> DataError:
     return DataError(what, where=str(path), mend='Each row must be an object such as {"prompt": ...}.')
 
 
-def _outcomes(row: RawRow, chosen: Format, path: Path) -> Iterator[Record | Quarantined]:
+def _outcomes(row: RawRow, chosen: Format, source: str) -> Sequence[Record | Quarantined]:
     """What a row comes to: a record, several, or why there is none."""
     try:
         if row.broken:
             raise Fault(row.reason, row.broken)
         if not isinstance(row.value, dict):
             raise Fault("not_an_object", "the row is not a JSON object")
-        outcome = chosen.parse(row.value, Origin(row.where, row.id, path.name))
+        outcome = chosen.parse(row.value, Origin(row.where, row.id, source))
+        if isinstance(outcome, Record):
+            check(outcome)
+            return (outcome,)
     except Fault as fault:
-        yield Quarantined(row.where, fault.reason, fault.detail, row.value)
-        return
-    if isinstance(outcome, Record):
-        yield _sound(outcome, row)
-        return
-    for found in outcome:
-        if isinstance(found, Fault):
-            raw = row.value if found.part is None else found.part
-            yield Quarantined(row.where, found.reason, found.detail, raw)
-        else:
-            yield _sound(found, row)
+        return (Quarantined(row.where, fault.reason, fault.detail, row.value),)
+    return [_sound(found, row) for found in outcome]
 
 
-def _sound(record: Record, row: RawRow) -> Record | Quarantined:
+def _sound(found: Record | Fault, row: RawRow) -> Record | Quarantined:
+    """One of the records that a row holds."""
     try:
-        check(record)
+        if isinstance(found, Fault):
+            raise found
+        check(found)
     except Fault as fault:
-        return Quarantined(row.where, fault.reason, fault.detail, row.value)
-    return record
+        raw = row.value if fault.part is None else fault.part
+        return Quarantined(row.where, fault.reason, fault.detail, raw)
+    return found
 
 
 def _wrong_layout(chosen: Format, unfit: list[Quarantined], count: int, path: Path) -> DataError:

@@ -65,12 +65,13 @@ def write_json(rows: Iterable[OutRow], path: Path) -> int:
 
 
 def _write(rows: Iterable[OutRow], file: BufferedIOBase, array: bool) -> int:
-    before, between, after = ("[\n", ",\n", "\n]\n") if array else ("", "\n", "\n")
+    before, between, after = (b"[\n", b",\n", b"\n]\n") if array else (b"", b"\n", b"\n")
     count = 0
     for count, row in enumerate(rows, 1):
-        file.write(_utf8((before if count == 1 else between) + row.text))
+        file.write(before if count == 1 else between)
+        file.write(_utf8(row.text))
     if count or array:
-        file.write((after if count else "[]\n").encode())
+        file.write(after if count else b"[]\n")
     return count
 
 

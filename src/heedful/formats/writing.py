@@ -103,7 +103,8 @@ def _rows(
                 raise DataError(f"{unfit.detail}.", where=where, mend=_MEND) from None
             left_out(Quarantined(where, unfit.reason, unfit.detail, record))
         else:
-            lost.update(without)
+            if without:
+                lost.update(without)
             yield OutRow(row, text)
 
 
