@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import logging
+import random
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,30 @@ def test_a_generator_that_fails_leaves_no_file(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no more"):
             write(records(), tmp_path / name, format="trl")
     assert list(tmp_path.iterdir()) == []
+
+
+DAMAGE = (b'"', b"\n", b"\r", b"\x00", b",", b"\xff", b'[{"role":', b"[{'role'", b"Prompt:", b"Response A:")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz", "a.parquet", "a.parquet.gz", "a.txt"])
+def test_however_a_file_is_damaged_reading_ends_in_counts_or_an_error(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write([pair(f"q{n} é\n", 'a "x",', margin=n) for n in range(5)], path, format="trl")
+    if name == "a.txt":
+        path.write_text("Prompt: é\nResponse A: b → Score: 4\nResponse B: c -> Score: 2\n" * 3)
+    whole = path.read_bytes()
+    draw = random.Random(0)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(draw.randint(1, 4)):
+            place = draw.randrange(len(damaged))
+            damaged[place : place + draw.choice((0, 0, 1, 9))] = draw.choice(
+                (*DAMAGE, bytes([draw.randrange(256)]))
+            )
+        path.write_bytes(damaged[: draw.choice((len(damaged), draw.randrange(len(damaged))))])
+        with suppress(DataError):
+            counts = read(path, bad_lines="quarantine").counts
+            assert counts.read == counts.kept + sum(counts.quarantined.values())
 
 
 def test_no_records_make_a_table_without_a_header(tmp_path: Path) -> None:

@@ -38,21 +38,28 @@ def rows(path: Path) -> Iterator[RawRow]:
     Raises:
         DataError: the file is cut off, damaged or without rows.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with _seekable(path) as file:
-        try:
-            batches = pq.ParquetFile(file).iter_batches(BATCH_ROWS)
-            any_row = False
-            for row in of_batches(batches, str(path), stem(path)):
-                any_row = True
-                yield row
-        except (pa.ArrowException, OSError) as error:
-            what = f"the Parquet file is cut off or damaged: {str(error).splitlines()[0]}"
-            raise DataError(what, where=str(path), mend="Download or write it again.") from None
+    any_row = False
+    with _seekable(path) as file, readable(str(path)):
+        for row in of_batches(pq.ParquetFile(file).iter_batches(BATCH_ROWS), str(path), stem(path)):
+            any_row = True
+            yield row
     if not any_row:
         raise DataError("the file holds no rows.", where=str(path))
+
+
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Turn what Arrow raises for a damaged file into a `DataError`."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        what = f"it is cut off or damaged: {why}."
+        raise DataError(what, where=where, mend="Download or write it again.") from None
 
 
 @contextmanager

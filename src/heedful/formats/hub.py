@@ -160,8 +160,9 @@ def _of_dataset(dataset: Any, where: str, name: str) -> Iterator[RawRow]:
     tables = dataset.with_format("arrow").iter(arrow_rows.BATCH_ROWS)
     batches = (batch for table in tables for batch in table.to_batches())
     any_row = False
-    for row in arrow_rows.of_batches(batches, where, name):
-        any_row = True
-        yield row
+    with arrow_rows.readable(where):
+        for row in arrow_rows.of_batches(batches, where, name):
+            any_row = True
+            yield row
     if not any_row:
         raise DataError("the dataset holds no rows.", where=where)

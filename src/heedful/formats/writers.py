@@ -28,7 +28,7 @@ from .tables import DELIMITERS
 
 PARQUET = ".parquet"
 NONE: Mapping[str, Role] = MappingProxyType({})
-ROW_GROUP = 1 << 24  # characters of JSON
+ROW_GROUP = 1 << 22  # characters of JSON
 LONE_SURROGATE = "\\ud"  # how JSON's text of one begins
 
 Writer = Callable[[Iterable["OutRow"], Path], int]
