@@ -6,6 +6,7 @@ import errno
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,29 @@ import pytest
 import heedful as package
 from heedful.cli import inspect, main
 from heedful.errors import DataError, HeedfulError, Interrupted, TrainingStopped
-from tests.cli.command import Command
+from tests.cli.command import Command, pairs
 
-COMMANDS = ("quickstart", "inspect", "sft", "dpo", "rlhf", "evaluate", "generate", "chat", "export", "models")
+COMMANDS = (
+    "quickstart",
+    "inspect",
+    "convert",
+    "check",
+    "pairs",
+    "split",
+    "dedupe",
+    "filter",
+    "mix",
+    "sft",
+    "reward",
+    "dpo",
+    "ppo",
+    "rlhf",
+    "evaluate",
+    "generate",
+    "chat",
+    "export",
+    "models",
+)
 
 
 @pytest.fixture
@@ -26,7 +47,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         def examine(*_: Any, **__: Any) -> Any:
             raise error
 
-        monkeypatch.setattr("heedful.formats.read", examine)
+        monkeypatch.setattr("heedful.formats.stream", examine)
 
     return fail
 
@@ -104,15 +125,15 @@ def test_no_command_shows_help(heedful: Command) -> None:
 
 
 def test_warnings_of_libraries_stay_off_the_terminal(
-    heedful: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    heedful: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    path = pairs(tmp_path / "pairs.jsonl")
+
     def warn(*_: Any) -> str:
         warnings.warn("old", FutureWarning, stacklevel=1)
         return "described"
 
     monkeypatch.setattr(sys, "warnoptions", [])
     monkeypatch.setattr(inspect, "describe", warn)
-    monkeypatch.setattr(inspect, "examine", lambda *_: None)
-    monkeypatch.setattr("heedful.formats.read", lambda *_, **__: type("Kept", (), {"quarantined": []})())
-    result = heedful("inspect", "--format", "trl", "a.jsonl")
+    result = heedful("inspect", path)
     assert (result.out, result.err) == ("described\n", "")
