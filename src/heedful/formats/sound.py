@@ -47,16 +47,18 @@ def _blank(messages: Messages) -> bool:
 
 def alike(left: Messages, right: Messages) -> bool:
     """Whether two conversations are the same after NFKC, strip and whitespace folding."""
-    pairs = zip(left, right, strict=False)
-    return len(left) == len(right) and all(
-        a.role == b.role and _same_words(a.content, b.content) for a, b in pairs
-    )
+    if len(left) != len(right):
+        return False
+    for one, other in zip(left, right, strict=True):
+        if one.role != other.role or not _same_words(one.content, other.content):
+            return False
+    return True
 
 
 def _same_words(left: str, right: str) -> bool:
     """Told by the last words alone in most cases; where both are ASCII, NFKC leaves them as they are."""
-    ends = left.rsplit(None, 1)[-1:], right.rsplit(None, 1)[-1:]
-    if ends[0] != ends[1] and all(word.isascii() for end in ends for word in end):
+    end, other = left.rsplit(None, 1)[-1:], right.rsplit(None, 1)[-1:]
+    if end != other and "".join(end + other).isascii():
         return False
     return _words(left) == _words(right)
 
