@@ -22,6 +22,7 @@ from benchmarks import machine
 from benchmarks.heedful_jobs import DTYPES
 from benchmarks.label_noise_table import PLAN
 from benchmarks.session import DATA, ROOT, say, write
+from heedful.checks.label_noise import FOLDS, PAIRS, REPEATS
 from heedful.records import Preference, assistant, user
 from tests.checks.noise import Flipped, flip, flip_by_length
 
@@ -33,7 +34,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_noise", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help=f"the folder of {' and '.join(FILES)}")
     parser.add_argument("--model", default="smollm2-135m", help="a catalog name or a model folder")
-    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--seeds", type=int, default=5, help="of the flips and the folds")
     parser.add_argument("--max-length", type=int, default=256, help="tokens of a prompt with one response")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
@@ -62,7 +63,6 @@ def pairs(folder: Path, count: int) -> list[Preference]:
 
 def trial(states: Any, gold: Sequence[Preference], kind: str, share: float, seed: int) -> dict[str, Any]:
     """Flip, cross-fit, estimate; `states` are those of the gold pairs, `[pairs, 2, hidden]`."""
-    from heedful.checks.label_noise import FOLDS, REPEATS
     from heedful.checks.noise_estimate import estimate
     from heedful.training.cross_fit import folds_by_group, heads
 

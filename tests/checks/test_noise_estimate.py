@@ -78,7 +78,15 @@ def test_models_that_are_too_often_wrong_give_bounds_and_no_estimate() -> None:
     assert outcome.share is None
     assert "own mistakes" in outcome.unknown
     assert outcome.bounds[0] <= 0.2 <= outcome.bounds[1]
-    assert outcome.bounds[1] - outcome.bounds[0] > 0.25
+    assert outcome.bounds[1] - outcome.bounds[0] > 0.3
+
+
+def test_an_interval_from_none_to_many_is_no_estimate() -> None:
+    outcome = found(0.1, right=0.75, pairs=400, seed=1)
+    assert outcome.bounds[0] == 0
+    assert outcome.bounds[1] > 0.15
+    assert outcome.share is None
+    assert found(0.0, right=0.75, pairs=400).share is not None
 
 
 def test_few_pairs_give_no_estimate() -> None:

@@ -17,7 +17,7 @@ from heedful.checks.text import excerpt, text_of
 from heedful.records import Preference, Record
 
 SHARE = 0.05
-PAIRS = 1000
+PAIRS = 1500
 FOLDS = 5
 REPEATS = 5
 LISTED = 20  # suspects in the table
@@ -105,7 +105,7 @@ class LabelNoise:
                     check=self.name,
                     code="label_noise_unknown",
                     severity="note",
-                    title=f"how many labels are flipped cannot be told ({checked})",
+                    title=f"how many labels are flipped cannot be told ({low:.0%} to {high:.0%}; {checked})",
                     count=0,
                     of=found.contradicted.n,
                     why=f"There is no estimate: {found.unknown}. {contradicted}, by noise or by their own "
@@ -125,7 +125,7 @@ class LabelNoise:
                 title=f"about {value:.0%} of labels look flipped ({low:.0%} to {high:.0%}; {checked})",
                 count=round(value * found.share.n),
                 of=found.share.n,
-                why=f"{contradicted}, more than their own mistakes explain. Flipped labels teach the "
+                why=f"{contradicted}, which their own mistakes do not explain. Flipped labels teach the "
                 "opposite, and DPO moves furthest on the labels that it is most surprised by.",
                 mend="Have the suspects (their ids are in the table and in --json) judged again. What is "
                 f"left is allowed for by objective.label_smoothing={min(value, MOST_SMOOTHING):.2f}.",

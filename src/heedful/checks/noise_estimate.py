@@ -20,7 +20,9 @@ from heedful.intervals import LEVEL, group_codes, share
 Array = NDArray[np.float64]
 
 FEWEST = 100
-WIDEST = 0.25
+WIDEST = 0.3
+# What an interval that begins at 0 may reach up to: beyond it, none and many flipped labels fit alike.
+CLEAN = 0.15
 # The likelihood is looked up on a grid: shares to half a point, slopes to a seventh of themselves.
 SHARES = np.linspace(0.0, 0.5, 101)
 SLOPES = np.geomspace(0.05, 50.0, 50)
@@ -102,7 +104,7 @@ def estimate(
     if contradicted.high >= 0.5:
         right = 1 - contradicted.value
         unknown = f"the reward models learned too little: they agree with {right:.0%} of the labels held out"
-    elif bounds[1] - bounds[0] > widest:
+    elif bounds[1] - bounds[0] > widest or (bounds[0] == 0 and bounds[1] > CLEAN):
         unknown = "the reward models are right too seldom to tell noise from their own mistakes"
     if unknown:
         return NoiseEstimate(None, bounds, contradicted, unknown, mean, spread, nothing, always)
