@@ -180,9 +180,7 @@ def test_another_encoding_is_read_when_it_is_named(tmp_path: Path) -> None:
         list(rows(path, "latin-uno"))
 
 
-def test_rows_of_an_array_are_decoded_across_pieces_of_the_text(
-    tmp_path: Path, monkeypatch
-) -> None:
+def test_rows_of_an_array_are_decoded_across_pieces_of_the_text(tmp_path: Path, monkeypatch) -> None:
     values = [{"a": "é" * n, "b": [n, {"c": None}]} for n in range(40)] + [1.5, 12345, "x"]
     path = tmp_path / "data.json"
     for indent in (None, 2):

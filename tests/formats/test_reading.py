@@ -65,7 +65,7 @@ def test_a_bad_line_stops_the_reading_with_line_and_column(jsonl) -> None:
     with pytest.raises(DataError) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}:2: not JSON at column ")
-    assert str(caught.value).endswith("leave such lines out with --bad-lines quarantine (data.bad_lines).")
+    assert str(caught.value).endswith("such lines out: --bad-lines quarantine (data.bad_lines=quarantine).")
 
 
 def test_the_rows_used_to_recognise_the_layout_are_read_too(jsonl) -> None:

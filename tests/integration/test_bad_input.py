@@ -66,10 +66,11 @@ def test_a_layout_nobody_knows(heedful: Command, model: Path, tmp_path: Path) ->
 
 def test_a_folder_in_place_of_a_file(heedful: Command, model: Path, tmp_path: Path) -> None:
     pairs(tmp_path / "pairs.jsonl")
+    (tmp_path / "pairs.csv").write_text("prompt,chosen,rejected\nq,a,b\n")
     result = heedful("dpo", *quick(model, tmp_path, tmp_path / "run"))
     assert (result.code, result.err) == (
         2,
-        f"error: {tmp_path}: is a folder. Name a file in it: pairs.jsonl.\n",
+        f"error: {tmp_path}: is a folder. Name a file in it: pairs.csv, pairs.jsonl.\n",
     )
 
 

@@ -291,9 +291,12 @@ class TestChanges:
     def test_a_label_that_is_not_learned_from_may_change(self, tmp_path: Path) -> None:
         records = small.pairs(4)
         small.train("dpo", tmp_path / "run", given=Given(records, None, tiny.backbone()))
-        records[0] = replace(records[0], margin=0.5, probability=0.9)
+        records[0] = replace(records[0], margin=0.5)
         given = Given(records, None, tiny.backbone())
         assert small.train("dpo", tmp_path / "run", given=given, resume=True).steps == 1
+        records[0] = replace(records[0], probability=0.9)
+        with pytest.raises(RunError, match=r"what data\.train names has changed"):
+            small.train("dpo", tmp_path / "run", given=Given(records, None, tiny.backbone()), resume=True)
 
     def test_fingerprints_of_rows_without_labels_stay_as_they_were(self, tmp_path: Path) -> None:
         given = Given(small.pairs(4), None, tiny.backbone())

@@ -166,7 +166,7 @@ def stream(
 def _checked(lines: Iterator[RawRow], bad_lines: BadLines) -> Iterator[RawRow]:
     for row in lines:
         if row.broken and bad_lines == "error":
-            mend = "Mend the line, or leave such lines out with --bad-lines quarantine (data.bad_lines)."
+            mend = "Mend it, or leave such lines out: --bad-lines quarantine (data.bad_lines=quarantine)."
             raise DataError(f"{row.broken}.", where=row.where, mend=mend)
         yield row
 

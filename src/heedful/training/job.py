@@ -22,7 +22,7 @@ from heedful.models.loading import load
 from heedful.prepare.split import split
 from heedful.quarantine import Kept, Quarantined, write_quarantine
 from heedful.recipe import Recipe
-from heedful.records import Preference, Ranking, Rating, Record
+from heedful.records import Record
 from heedful.render.chat import Renderer
 from heedful.render.rows import Row, Rows, render
 from heedful.render.truncate import Limits
@@ -56,6 +56,8 @@ class Given:
 
 
 NOTHING = Given()
+# What a stage learns of a record beside which response is better.
+_LABELS = {"dpo": ("probability",), "reward": ("margin", "probability", "ranks", "score")}
 
 
 @dataclass
@@ -226,7 +228,7 @@ def train(
 def _describe(job: Job, run: RunFolder, *, resume: bool) -> None:
     """Write down what the run starts from; a resumed run must start from the same."""
     backbone = job.backbone
-    labels = job.recipe.stage in ("dpo", "reward")
+    labels = _LABELS.get(job.recipe.stage, ())
     fingerprints = {
         "model.name": backbone.fingerprint(),
         "data.train": _learned(job.train, labels=labels),
@@ -249,25 +251,19 @@ def _describe(job: Job, run: RunFolder, *, resume: bool) -> None:
     )
 
 
-def _learned(rows: Rows, *, labels: bool) -> str:
-    """A hash of all that is learned from: every token, what each row weighs, and for a stage that learns from
-    `labels` what its record says of the responses.
-    """
+def _learned(rows: Rows, *, labels: Sequence[str]) -> str:
+    """A hash of all that is learned from: every token, what each row weighs, and its record's `labels`."""
     parts = [rows_fingerprint(rows), ",".join(f"{row.weight!r}" for row in rows)]
-    told = [_label(row.record) for row in rows] if labels else []
+    told = [_label(row.record, labels) for row in rows]
     if any(told):
         parts.append(";".join(told))
     return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _label(record: Record | None) -> str:
+def _label(record: Record | None, names: Sequence[str]) -> str:
     """What a record says beside which response is the better one; empty where it says no more than that."""
-    if isinstance(record, Preference):
-        said = {"margin": record.margin, "probability": record.probability}
-        return ",".join(f"{name}={value!r}" for name, value in said.items() if value is not None)
-    if isinstance(record, Ranking):
-        return repr(record.ranks)
-    return repr(record.score) if isinstance(record, Rating) else ""
+    said = {name: getattr(record, name, None) for name in names}
+    return ",".join(f"{name}={value!r}" for name, value in said.items() if value is not None)
 
 
 def make_trainable(backbone: Backbone, recipe: Recipe, role: str) -> None:
