@@ -26,7 +26,9 @@ VERDICT = "verdict"  # "both_bad" for a tie of two bad responses
 AGREEMENT = "agreement"  # the share of votes that went to `chosen`, in [0, 1]
 LANGUAGE = "language"  # a code such as "en", as the source gives it
 SECONDS = "seconds"  # how long the vote took
-GENERATORS = ("generator_chosen", "generator_rejected")  # which model or person wrote each side; "generator"
+GENERATOR = "generator"  # which model or person wrote the one response
+GENERATORS = ("generator_chosen", "generator_rejected")  # the same of each side
+GOLD = "gold"  # of a record whose answer is known: "chosen" or "rejected", whichever side is the right one
 SCORES = ("score_chosen", "score_rejected")  # the source's scores of each side
 
 

@@ -69,6 +69,7 @@ def test_models_that_learned_nothing_give_no_estimate() -> None:
     chance = np.random.default_rng(0)
     outcome = estimate(chance.normal(size=(3, 800)))
     assert outcome.share is None
+    assert "they agree with" in found(0.3, right=0.65).unknown  # 0.3 + 0.4 * 0.35 are contradicted
     assert "learned too little" in outcome.unknown
     assert np.isnan(outcome.flipped).all()
 

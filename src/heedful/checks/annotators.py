@@ -1,8 +1,9 @@
 """Annotators whose votes say nothing: at random, always the same side, too fast to have read, plainly wrong.
 
 Each annotator is held against the majority of the others on the same items (`evidence`), the place of the
-sides they vote for, the seconds they take, and items whose answer is known (`votes.GOLD`). Where four others
-vote on each item and most are right in three of four, one who clicks at random is found in some 250 votes.
+sides they vote for, the seconds they take, and items whose answer is known (`records.GOLD`). Where four
+others vote on each item and most are right in three of four, one who clicks at random is found in some 250
+votes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ be taken out is said by `Finding.removes`.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from heedful.checks.finding import Finding, worst
 from heedful.errors import DataError
 from heedful.formats import files, native, write
-from heedful.quarantine import Quarantined
+from heedful.quarantine import Quarantined, as_line
 from heedful.records import Judgement, Record
 
 REMOVED = ".removed.jsonl"
@@ -108,5 +107,4 @@ def _put(
     out: BufferedIOBase, removed: Counter[str], where: str, reason: str, detail: str, raw: object
 ) -> None:
     removed[reason] += 1
-    line = {"where": where, "reason": reason, "detail": detail, "raw": raw}
-    out.write(f"{json.dumps(line, ensure_ascii=False, default=str)}\n".encode("utf-8", "backslashreplace"))
+    out.write(as_line(Quarantined(where, reason, detail, raw)))

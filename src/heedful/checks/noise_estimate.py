@@ -23,6 +23,8 @@ FEWEST = 100
 WIDEST = 0.3
 # What an interval that begins at 0 may reach up to: beyond it, none and many flipped labels fit alike.
 CLEAN = 0.15
+# Contradicting more labels than this, models know too little of what is true.
+MOST_CONTRADICTED = 0.4
 # The likelihood is looked up on a grid: shares to half a point, slopes to a seventh of themselves.
 SHARES = np.linspace(0.0, 0.5, 101)
 SLOPES = np.geomspace(0.05, 50.0, 50)
@@ -101,7 +103,7 @@ def estimate(
 
     value, slope, bounds = _fit(agrees, size, codes)
     unknown = ""
-    if contradicted.high >= 0.5:
+    if contradicted.value > MOST_CONTRADICTED:
         right = 1 - contradicted.value
         unknown = f"the reward models learned too little: they agree with {right:.0%} of the labels held out"
     elif bounds[1] - bounds[0] > widest or (bounds[0] == 0 and bounds[1] > CLEAN):

@@ -17,11 +17,7 @@ from numpy.typing import NDArray
 
 from heedful.agreement import count_votes
 from heedful.checks.sameness import messages_hash
-from heedful.records import ANNOTATOR, SECONDS, SHOWN_FIRST, Judgement, Preference, Record
-
-GOLD = "gold"
-"""Metadata of a record whose answer is known: "chosen" or "rejected", whichever side is the right one. A vote
-may carry it, or the record that judgements name as their item."""
+from heedful.records import ANNOTATOR, GOLD, SECONDS, SHOWN_FIRST, Judgement, Preference, Record
 
 ONE, OTHER, TIE = range(3)  # what a vote says of an item's two responses
 CATEGORIES = 3

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..records import Messages, Rating
+from ..records import GENERATOR, Messages, Rating
 from .fields import Fault, Fields, Origin, field, kind_of, numeric, prompt_of, provenance, response_of, text
 from .format import Format
 
@@ -59,7 +59,7 @@ def _of_entry(entry: Fields, own: Mapping[str, Any], number: int) -> dict[str, A
     """Where a response of a list comes from: the row's own, and what the entry says besides."""
     beside = {key: value for key, value in entry.items() if key not in SCORED | {"aspect", "name"}}
     if entry.get("name") is not None:
-        beside["generator"] = entry["name"]
+        beside[GENERATOR] = entry["name"]
     return {"id": f"{own['id']}.{number}", "source": own["source"], "metadata": own["metadata"] | beside}
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..records import ANNOTATOR, GENERATORS, SHOWN_FIRST, Messages, Preference, Rating, user
+from ..records import ANNOTATOR, GENERATOR, GENERATORS, SHOWN_FIRST, Messages, Preference, Rating, user
 from .fields import (
     Fault,
     Fields,
@@ -92,7 +92,7 @@ def _ratings(row: Fields, origin: Origin, prompt: Messages) -> list[Rating | Fau
     if not axes:
         raise Fault("unrated", "the summary is rated on no axis")
     own = _provenance(row, origin)
-    own["metadata"] |= {"generator": summary.get("policy"), "note": summary.get("note")}
+    own["metadata"] |= {GENERATOR: summary.get("policy"), "note": summary.get("note")}
     own["metadata"] |= {axis: value for axis, value in axes.items() if isinstance(value, bool)}
     metadata = {name: value for name, value in own["metadata"].items() if value is not None}
     found: list[Rating | Fault] = []

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..records import Messages, Rating
+from ..records import GENERATOR, Messages, Rating
 from .fields import Fault, Fields, Origin, field, kind_of, numeric, prompt_of, provenance, response_of, text
 from .format import Format
 
@@ -64,7 +64,7 @@ def _ratings(completion: Any, id: str, prompt: Messages, own: Mapping[str, Any])
     response = response_of(text(field(completion, "response"), "response"), "response")
     scores, found = _scores(completion)
     metadata = dict(own["metadata"])
-    metadata |= {"generator": completion.get("model"), "principle": completion.get("principle")}
+    metadata |= {GENERATOR: completion.get("model"), "principle": completion.get("principle")}
     aspects = [score for aspect, score in scores.items() if aspect != OVERALL]
     for aspect, score in scores.items():
         extra = _beside_overall(completion, score, aspects) if aspect == OVERALL else {}

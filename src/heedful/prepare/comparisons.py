@@ -14,7 +14,7 @@ from typing import Any
 
 from heedful.formats.sound import alike
 from heedful.prepare.pair_settings import Mode
-from heedful.records import GENERATORS, LANGUAGE, SCORES, Messages
+from heedful.records import GENERATOR, GENERATORS, LANGUAGE, SCORES, Messages
 
 ROUNDING = 1e-9
 """What decimal fractions lose in binary: 3.4 - 3.1 is no more than 0.3."""
@@ -75,8 +75,8 @@ class Comparison:
         """What the two sides' metadata say of a pair: the writers, and the language where it is one."""
         found: dict[str, Any] = {}
         for name, answer in zip(GENERATORS, (self.better, self.worse), strict=True):
-            if "generator" in answer.metadata:
-                found[name] = answer.metadata["generator"]
+            if GENERATOR in answer.metadata:
+                found[name] = answer.metadata[GENERATOR]
         language = self.better.metadata.get(LANGUAGE)
         if language is not None and language == self.worse.metadata.get(LANGUAGE):
             found[LANGUAGE] = language

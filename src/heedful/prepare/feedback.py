@@ -16,7 +16,7 @@ from heedful.prepare.comparisons import Answer, Chosen, Comparison, Limit, compa
 from heedful.prepare.ledger import Ledger
 from heedful.prepare.pair_settings import MEAN, PairSettings
 from heedful.prepare.votes import SIDES
-from heedful.records import EVEN, GENERATORS, Feedback, Messages, Preference, Ranking, Rating
+from heedful.records import EVEN, GENERATOR, GENERATORS, Feedback, Messages, Preference, Ranking, Rating
 
 By = dict[Messages, dict[Messages, list[int]]]
 """Places of records by prompt and response, in order of appearance."""
@@ -150,7 +150,7 @@ def gather_thumbs(ledger: Ledger, places: Iterable[int]) -> Thumbs:
 def both_down(thumbs: Thumbs, preference: Preference, places: Sequence[int]) -> None:
     """A thumb down for each side of a pair whose verdict is that both are bad."""
     for side, generator in zip(SIDES, GENERATORS, strict=True):
-        known = {"generator": preference.metadata[generator]} if generator in preference.metadata else {}
+        known = {GENERATOR: preference.metadata[generator]} if generator in preference.metadata else {}
         thumb = Thumb(False, places, f"{preference.id}:{side}", preference.source, known)
         thumbs.setdefault(preference.prompt, {}).setdefault(getattr(preference, side), []).append(thumb)
 

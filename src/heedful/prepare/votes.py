@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from heedful.checks.votes import GOLD
 from heedful.prepare.ledger import Ledger
 from heedful.records import (
     ANNOTATOR,
     EVEN,
     GENERATORS,
+    GOLD,
     SCORES,
     SECONDS,
     SHOWN_FIRST,
