@@ -78,12 +78,13 @@ class FrequentPrompts:
         if count <= self.share * total:
             return []
         most = sorted(over, key=lambda prompt: -over[prompt])
+        prompts = "1 prompt has" if len(over) == 1 else f"{len(over)} prompts each have"
         return [
             Finding(
                 check=self.name,
                 code="frequent_prompt",
                 severity="warning",
-                title=f"{len(over)} prompts of over {cap} records hold {count / total:.1%} of the records",
+                title=f"{prompts} over {cap} records, {count / total:.1%} of all",
                 count=count,
                 of=total,
                 why="They weigh as much as all their copies together, in training and in every average.",
