@@ -44,7 +44,7 @@ def test_a_prompt_that_comes_too_often_is_found_and_what_is_over_the_cap_goes() 
     outcome, findings = checked(records)
     found = findings["frequent_prompt"]
     assert (found.severity, found.count, found.of) == ("warning", 50, 350)
-    assert found.title == "1 prompts of over 20 records hold 14.3% of the records"
+    assert found.title == "1 prompt has over 20 records, 14.3% of all"
     assert found.removes == set(range(320, 350))
     assert "--per-prompt 20" in found.mend
     assert (found.examples[0].id, found.examples[0].text) == ("hi  4", "hi ")
