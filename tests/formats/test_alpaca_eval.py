@@ -65,7 +65,6 @@ def test_the_metadata_say_whose_the_sides_are_and_leave_the_raw_completion_behin
         "dataset": "koala",
         "annotator": "judge",
         "price_per_example": 0.01,
-        "shown_first": "chosen" if preference < 1.5 else "rejected",
         "generator_chosen": generators[0],
         "generator_rejected": generators[1],
     }
@@ -76,16 +75,15 @@ def test_a_row_of_alpaca_farm_has_an_input_and_no_generators(jsonl) -> None:
     record = pair(jsonl([row]))
 
     assert (record.prompt, record.chosen) == ((user("Add.\n1 + 1"),), (assistant("2"),))
-    assert record.metadata == {"shown_first": "chosen"}
+    assert record.metadata == {}
 
 
 @pytest.mark.parametrize("preference", [1.5, None, 0, 0.0])
-def test_a_tie_prefers_neither_and_keeps_the_order_they_were_shown_in(jsonl, preference) -> None:
+def test_a_tie_prefers_neither_and_keeps_the_order_of_the_file(jsonl, preference) -> None:
     record = pair(jsonl([ROW | {"preference": preference}]))
 
     assert (record.tie, record.probability) == (True, 0.5)
     assert (record.chosen, record.rejected) == ((assistant("Two."),), (assistant("Four."),))
-    assert record.metadata["shown_first"] == "chosen"
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 Which side is better: `preference` runs from 1 (`output_1`) to 2 (`output_2`), and `preference - 1` is the
 judge's probability that `output_2` is the better one. The likelier output becomes `chosen`, so a record's
 `probability` is never below 0.5; exactly 1 or 2 is a hard label, and its `probability` None. A tie is 1.5,
-null, or the 0 of older files: a probability of 0.5, with `output_1` as chosen in name. `output_1` is taken to
-be what was shown first.
+null, or the 0 of older files: a probability of 0.5, with `output_1` as chosen in name. No `shown_first`:
+AlpacaEval shows the two in an order of its own drawing, which it does not publish.
 
 The prompt is read as Alpaca's is; AlpacaFarm's files, with an `input` and no generators, have this layout
 too. The judge's raw completion, many times the size of all the rest, is the one column that is not kept.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..records import EVEN, SHOWN_FIRST, Preference
+from ..records import EVEN, Preference
 from .alpaca import PROMPT_FIELDS, prompt_of_alpaca
 from .fields import Fault, Fields, Origin, field, number, provenance, response_of, text
 from .format import Format
@@ -45,7 +45,6 @@ def parse(row: Fields, origin: Origin) -> Preference:
     better, worse = (2, 1) if second > EVEN else (1, 2)
     probability = max(second, 1 - second)
     own = provenance(row, origin, FIELDS | PROMPT_FIELDS | LEFT_BEHIND)
-    own["metadata"] |= {SHOWN_FIRST: "chosen" if better == 1 else "rejected"}
     own["metadata"] |= _generators(row, better, worse)
     return Preference(
         prompt,
