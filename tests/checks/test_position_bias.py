@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from heedful.checks.position_bias import PositionBias, binomial_test
 from heedful.intervals import wilson
 from heedful.records import Preference
-from tests.checks.planted import CLEAN, codes, only, outcome, pair, published
+from tests.checks.planted import CLEAN, codes, only, outcome, pair
 
 
 def vote(number: int, first_wins: bool, **metadata: str) -> Preference:
@@ -123,11 +122,3 @@ def test_a_tie_in_one_order_is_no_flip_and_counts_for_no_place() -> None:
 
 def test_records_without_a_place_are_nothing_to_look_at() -> None:
     assert "shown_first" in outcome(PositionBias(), CLEAN).skipped
-
-
-def test_published_verdicts_always_show_one_model_first(shared_data) -> None:
-    found = outcome(PositionBias(), published(shared_data, "alpaca-eval-vicuna-7b.json.gz"))
-
-    assert (found.findings, found.figures["votes"]) == ([], 803)
-    assert found.skipped
-    assert math.isclose(found.figures["compared"], 0)
