@@ -23,7 +23,7 @@ def render(report: Mapping[str, Any]) -> str:
     settings, runs = report["settings"], report["runs"]
     here = report["machine"]
     lines = [
-        f"{settings['pairs']} pairs of film-review sentences, {settings['model']} frozen, heads in 5 folds "
+        f"{settings['pairs']:,} pairs of film-review sentences, {settings['model']} frozen, heads in 5 folds "
         f"cut 5 times, {settings['seeds']} draws of the flips; {here['cpu']}, {report['precision']}, "
         f"measured {report['date']}. On one thread, reading the pairs ({report['tokens']:,} tokens) took "
         f"{report['reading_seconds'] / 60:.1f} minutes of processor time, a draw "

@@ -75,10 +75,10 @@ def test_models_that_learned_nothing_give_no_estimate() -> None:
 
 
 def test_models_that_are_too_often_wrong_give_bounds_and_no_estimate() -> None:
-    outcome = found(0.2, right=0.65, pairs=400)
+    outcome = found(0.3, right=0.8, pairs=300)
     assert outcome.share is None
     assert "own mistakes" in outcome.unknown
-    assert outcome.bounds[0] <= 0.2 <= outcome.bounds[1]
+    assert outcome.bounds[0] <= 0.3 <= outcome.bounds[1]
     assert outcome.bounds[1] - outcome.bounds[0] > 0.3
 
 
