@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import heedful
+from heedful import data
 from heedful.checking_models import ModelView, model_checks
 from heedful.checks.off_distribution import OffDistribution
 from heedful.checks.running import run
 from heedful.models.scoring import score
 from heedful.recipe import RewardTraining
-from heedful.records import Preference, assistant, user
+from heedful.records import assistant, user
 from heedful.render.chat import Renderer
 from heedful.render.rows import render
 from heedful.render.truncate import Limits
@@ -94,22 +95,18 @@ def test_the_models_own_answers_are_as_likely_as_it_says() -> None:
 
 @pytest.mark.slow
 def test_a_real_model_finds_letters_thrown_together_far_out() -> None:
-    pairs = [
-        Preference(
-            (user(f"What is {a} and {b}?"),),
-            (assistant(f"It is {a + b}."),),
-            (assistant("No."),),
-            id=f"{a}+{b}",
-        )
-        for a in range(1, 7)
-        for b in range(1, 7)
-    ]
-    checked = run(pairs, [OffDistribution(ModelView("smollm2-135m", reporter=small.QUIET), answers=2)])
-    assert "chosen_far_out" not in [finding.code for finding in checked.findings]
+    pairs = list(heedful.read(data.path("everyday/preferences-train.jsonl"), limit=48))
+    asked = ModelView("smollm2-135m", reporter=small.QUIET)
+
+    def found() -> list[str]:
+        """Ids of what is far out."""
+        checked = run(pairs, [OffDistribution(asked, answers=2)])
+        far = [finding for finding in checked.findings if finding.code == "chosen_far_out"]
+        return [example.id for finding in far for example in finding.examples]
+
+    assert found() == []
     pairs[8] = replace(pairs[8], chosen=(assistant("xq zvv kjpw qqhx vb zzt mwpk gx qjh wvz"),))
-    checked = run(pairs, [OffDistribution(ModelView("smollm2-135m", reporter=small.QUIET), answers=2)])
-    (finding,) = [finding for finding in checked.findings if finding.code == "chosen_far_out"]
-    assert [example.id for example in finding.examples] == [pairs[8].id]
+    assert found() == [pairs[8].id]
 
 
 def test_the_pages_python_runs_as_it_stands(

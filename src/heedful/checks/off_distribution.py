@@ -20,7 +20,7 @@ from heedful.records import Preference, Record
 
 Array = NDArray[np.float64]
 
-OUTLYING = 5.0
+OUTLYING = 3.5  # what Iglewicz & Hoaglin 1993 call an outlier
 DISTANCE = 1.0
 PAIRS = 200
 ANSWERS = 32
