@@ -181,7 +181,8 @@ def render_reading(report: Mapping[str, Any]) -> str:
     peer = jobs["peer"]["rows"] / jobs["peer"]["seconds"]
     versions = machine["versions"]
     lines = [
-        f"{machine['cpu']}, one core; {settings['rows']:,} HH-like pairs, {settings['bytes'] / 1e6:.0f} MB; "
+        f"{machine['cpu']}, one core; {settings['rows']:,} HH-like pairs, {settings['bytes'] / 1e6:.0f} MB, "
+        f"the fastest of {settings['repeats']} runs; "
         f"TRL {versions['trl']}, datasets {versions['datasets']}; measured {report['date']}.",
         "",
         "| job | rows/s | against the peer | peak memory |",

@@ -57,6 +57,7 @@ REASONS = LAYOUT_REASONS | CONTENT_REASONS
 """Every reason code a reader gives. Rows that all have a layout reason were read with the wrong layout."""
 
 ID_KEYS = ("id", "prompt_id", "example_id", "uuid")
+_OWN = frozenset({*ID_KEYS, "source"})
 SHOWN = 40  # characters of a wrong value that a message repeats
 
 
@@ -83,6 +84,8 @@ class Origin(NamedTuple):
 
 def provenance(row: Fields, origin: Origin, used: Collection[str]) -> dict[str, Any]:
     """The record's `id`, `source` and `metadata`: the metadata are the columns the layout does not name."""
+    if row.keys() == used and _OWN.isdisjoint(used):  # most rows have nothing of their own
+        return {"id": origin.id, "source": origin.source, "metadata": {}}
     metadata = {key: value for key, value in row.items() if key not in used}
     name = origin.id
     for key in ID_KEYS:

@@ -22,7 +22,10 @@ def check(record: Record) -> None:
     """Raise `Fault` for a record nobody can learn from: an empty prompt or response, or two equal sides."""
     if isinstance(record, Judgement):
         return
-    if all(not message.content.strip() for message in record.prompt):
+    for message in record.prompt:
+        if message.content.strip():
+            break
+    else:
         raise Fault("empty_prompt", "the prompt is empty")
     if isinstance(record, Preference):
         for side, messages in (("chosen", record.chosen), ("rejected", record.rejected)):
