@@ -138,19 +138,17 @@ class Leftovers:
     def _finding(self, kind: str, tally: Tally) -> Finding:
         severity, what, why = KINDS[kind]
         remove = severity == "error"
-        return Finding(
-            check=self.name,
-            code=kind,
-            severity=severity,
-            title=f"{tally.count} {'record has' if tally.count == 1 else 'records have'} {what}",
-            count=tally.count,
+        return tally.finding(
+            self.name,
+            kind,
+            severity,
+            what,
             of=self.of,
             why=why,
             mend="Take them out: heedful check FILE --fix OUT."
             if remove
             else "Take the words out of the replies, or leave those records out.",
-            examples=tally.examples,
-            removes=tally.indices if remove else None,
+            remove=remove,
         )
 
 

@@ -53,17 +53,15 @@ class PrivateText:
     def _finding(self, kind: str, tally: Tally) -> Finding:
         severity, what, plural = KINDS[kind]
         remove = severity == "error"
-        return Finding(
-            check=self.name,
-            code=f"private_{kind}",
-            severity=severity,
-            title=f"{tally.count} {'record has' if tally.count == 1 else 'records have'} {what}",
-            count=tally.count,
+        return tally.finding(
+            self.name,
+            f"private_{kind}",
+            severity,
+            what,
             of=self.of,
             why="A model repeats what it was trained on; what belongs to somebody should not be among it.",
             mend=f"{plural} that are real: revoke them, take the records out: heedful check FILE --fix OUT."
             if remove
             else f"{plural} that are real: replace them with made-up ones, or take the records out.",
-            examples=tally.examples,
-            removes=tally.indices if remove else None,
+            remove=remove,
         )

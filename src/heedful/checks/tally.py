@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from heedful.checks.finding import Example
+from heedful.checks.finding import Example, Finding, Severity
 from heedful.checks.sample import Sample
 from heedful.checks.text import excerpt
 from heedful.records import Judgement, Record
@@ -47,3 +47,29 @@ class Tally:
     @property
     def examples(self) -> tuple[Example, ...]:
         return self._examples.taken()
+
+    def finding(
+        self,
+        check: str,
+        code: str,
+        severity: Severity,
+        what: str,
+        *,
+        of: int,
+        why: str,
+        mend: str,
+        remove: bool,
+    ) -> Finding:
+        """The fault as a finding, "3 records have" `what`; `remove`: `--fix` takes its records out."""
+        return Finding(
+            check=check,
+            code=code,
+            severity=severity,
+            title=f"{self.count} {'record has' if self.count == 1 else 'records have'} {what}",
+            count=self.count,
+            of=of,
+            why=why,
+            mend=mend,
+            examples=self.examples,
+            removes=self.indices if remove else None,
+        )

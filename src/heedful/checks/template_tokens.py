@@ -84,15 +84,5 @@ class TemplateTokens:
 
     def _finding(self, kind: str, tally: Tally) -> Finding:
         severity, what, why, mend = KINDS[kind]
-        return Finding(
-            check=self.name,
-            code=kind,
-            severity=severity,
-            title=f"{tally.count} {'record has' if tally.count == 1 else 'records have'} {what}",
-            count=tally.count,
-            of=self.of,
-            why=why,
-            mend=mend,
-            examples=tally.examples,
-            removes=tally.indices if severity == "error" else None,
-        )
+        remove = severity == "error"
+        return tally.finding(self.name, kind, severity, what, of=self.of, why=why, mend=mend, remove=remove)

@@ -92,18 +92,8 @@ class TemplateTrouble:
 
     def _finding(self, kind: str, tally: Tally) -> Finding:
         severity, what, why, mend = KINDS[kind]
-        return Finding(
-            check=self.name,
-            code=kind,
-            severity=severity,
-            title=f"{tally.count} {'record has' if tally.count == 1 else 'records have'} {what}",
-            count=tally.count,
-            of=self.of,
-            why=why,
-            mend=mend,
-            examples=tally.examples,
-            removes=tally.indices if kind.endswith("reply") else None,
-        )
+        remove = kind.endswith("reply")
+        return tally.finding(self.name, kind, severity, what, of=self.of, why=why, mend=mend, remove=remove)
 
 
 def _around(text: str, match: re.Match[str]) -> str:
