@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from heedful.errors import DataError
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)

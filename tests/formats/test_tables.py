@@ -93,7 +93,7 @@ def test_columns_that_pandas_left_without_a_name_are_numbered(tmp_path: Path) ->
 def test_a_ragged_row_stops_the_reading_or_is_left_out_with_its_cells(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", "prompt,chosen,rejected\nq,a,b\nq,a\nq,a,b,c\n")
 
-    assert error_of(path).startswith(f"{path}:3: the row has 2 cells and the header 3 names. Mend it, or leave")
+    assert error_of(path).startswith(f"{path}:3: the row has 2 cells and the header 3 names. Mend it, or")
     kept = read(path, bad_lines="quarantine")
     assert (kept.counts.read, kept.counts.quarantined) == (3, {"broken_row": 2})
     assert [(row.where, row.raw) for row in kept.quarantined] == [

@@ -101,7 +101,7 @@ def pairs(
         made = make_pairs(records, settings, told)
     tied = sum(preference.tie for preference in made)
     written = writing.write(made, out)
-    writing.report(made, (out, written))  # type: ignore[arg-type]  # a preference is a record
+    writing.report(made, (out, written))
     writing.say(f"{len(made)} preferences made of {made.counts.kept} records, {tied} of them ties")
 
 
