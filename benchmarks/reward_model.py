@@ -194,9 +194,10 @@ def _json(value: Any) -> Any:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     import heedful
+    from heedful.training.reading import without_ties
 
-    two = [record for path in options.train for record in heedful.read(path)]
-    third, hh = heedful.read(options.test), heedful.read(options.hh)
+    *two_models, third, hh = without_ties(*map(heedful.read, (*options.train, options.test, options.hh)))
+    two = [record for records in two_models for record in records]
     author = reference([*two, *third])
     parts = split(two, third, held_out=options.held_out, pairs=options.pairs, seed=options.seed)
     here = machine.describe()

@@ -163,11 +163,11 @@ def test_without_held_out_rows_nothing_is_judged(tmp_path: Path) -> None:
 
 
 def test_a_run_that_cannot_be_judged_is_trained_all_the_same(tmp_path: Path) -> None:
-    undecided = [Ranking(p.prompt, (p.chosen, p.rejected), (1, 1), id=p.id) for p in small.pairs(3, seed=4)]
+    undecided = [replace(pair, probability=0.5) for pair in small.pairs(3, seed=4)]
     said = io.StringIO()
     outcome, found = trained(tmp_path / "run", undecided, Reporter(quiet=True, stream=said))
     assert found is None
-    assert "trained and not judged: no two responses can be compared" in said.getvalue()
+    assert "trained and not judged: The label of every pair is one half" in said.getvalue()
     assert RunFolder(outcome.run).info()["status"] == "finished"
     assert set(outcome.evaluation) >= {"loss", "rows"}
 

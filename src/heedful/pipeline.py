@@ -222,7 +222,9 @@ def held_out(
         for record in records
         if not isinstance(record, kinds)
     ]
-    (usable,) = without_ties([record for record in records if isinstance(record, kinds)])
+    usable = Kept([record for record in records if isinstance(record, kinds)])
+    if kinds == POLICY_JUDGES:  # what a reward model scores alike may be a tie; a policy has to take a side
+        (usable,) = without_ties(usable)
     before = records.quarantined if isinstance(records, Kept) else []
     kept = Kept(usable, [*before, *others, *usable.quarantined])
     if not usable:

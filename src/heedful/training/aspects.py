@@ -12,13 +12,12 @@ from typing import Any
 from heedful.errors import DataError
 from heedful.quarantine import Kept, Quarantined
 from heedful.records import Rating
-from heedful.training.reading import without_ties
 
 KEY = "objective.aspect"
 
 
 def of_one_aspect(wanted: str | None, *parts: Sequence[Any]) -> list[Kept[Any]]:
-    """The records of each part, without ties (`tie`) and ratings of another aspect (`other_aspect`).
+    """The records of each part, without ratings of another aspect than `wanted` (`other_aspect`).
 
     Args:
         wanted: None where all ratings are of one.
@@ -35,12 +34,12 @@ def of_one_aspect(wanted: str | None, *parts: Sequence[Any]) -> list[Kept[Any]]:
     if wanted is not None and wanted not in counts:
         what = f"no rating is of the aspect {wanted} (found: {told or 'no ratings'})."
         raise DataError(what, where=KEY, mend="Name one that there is, or leave the key out.")
-    return [_of(wanted, part) for part in without_ties(*parts)]
+    return [_of(wanted, part) for part in parts]
 
 
-def _of(wanted: str | None, records: Kept[Any]) -> Kept[Any]:
+def _of(wanted: str | None, records: Sequence[Any]) -> Kept[Any]:
     kept: list[Any] = []
-    left_out = list(records.quarantined)
+    left_out: list[Quarantined] = []
     for record in records:
         if wanted is not None and isinstance(record, Rating) and record.aspect != wanted:
             detail = f"a rating of {record.aspect}, not of {wanted}"
