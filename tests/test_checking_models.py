@@ -15,6 +15,7 @@ from heedful import data
 from heedful.checking_models import ModelView, model_checks
 from heedful.checks.off_distribution import OffDistribution
 from heedful.checks.running import run
+from heedful.errors import ModelError
 from heedful.models.scoring import score
 from heedful.recipe import RewardTraining
 from heedful.records import assistant, user
@@ -123,4 +124,6 @@ def test_the_pages_python_runs_as_it_stands(
 
 
 def test_a_model_is_loaded_when_it_is_asked_and_not_before() -> None:
-    ModelView("there is no such model", reporter=small.QUIET)
+    view = ModelView("there is no such model", reporter=small.QUIET)
+    with pytest.raises(ModelError):
+        _ = view.backbone
