@@ -8,6 +8,7 @@ import pytest
 
 from heedful.records import (
     ROLES,
+    Candidates,
     Demonstration,
     Feedback,
     Message,
@@ -33,6 +34,7 @@ def test_a_message_has_one_of_four_roles_and_text() -> None:
     "record",
     [
         Prompt([user("q")]),  # type: ignore[arg-type]
+        Candidates([user("q")], [(assistant("a"),), (assistant("b"),)]),  # type: ignore[arg-type]
         Demonstration([user("q")], [assistant("a")]),  # type: ignore[arg-type]
         Preference([user("q")], [assistant("a")], [assistant("b")]),  # type: ignore[arg-type]
         Feedback([user("q")], [assistant("a")], True),  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "Candidates": "heedful.records",
     "Demonstration": "heedful.records",
     "Feedback": "heedful.records",
     "HeedfulError": "heedful.errors",

@@ -28,6 +28,7 @@ LANGUAGE = "language"  # a code such as "en", as the source gives it
 SECONDS = "seconds"  # how long the vote took
 GENERATOR = "generator"  # which model or person wrote the one response
 GENERATORS = ("generator_chosen", "generator_rejected")  # the same of each side
+GENERATED_BY = "generators"  # of candidates: who wrote each response, a list in the responses' order
 GOLD = "gold"  # of a record whose answer is known: "chosen" or "rejected", whichever side is the right one
 SCORES = ("score_chosen", "score_rejected")  # the source's scores of each side
 
@@ -76,6 +77,22 @@ class Prompt:
 
     def __post_init__(self) -> None:
         _freeze(self, "prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Several responses to one prompt that nobody has compared yet: what people and judges are asked."""
+
+    prompt: Messages
+    responses: tuple[Messages, ...]
+    id: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "prompt", "responses")
+        if not self.responses:
+            raise ValueError("there is no response")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +204,4 @@ class Judgement:
     at: datetime | None = None
 
 
-Record = Prompt | Demonstration | Preference | Feedback | Rating | Ranking | Judgement
+Record = Prompt | Candidates | Demonstration | Preference | Feedback | Rating | Ranking | Judgement

@@ -13,6 +13,7 @@ from heedful.errors import DataError
 from heedful.formats import read, write
 from heedful.formats.native import DECODERS, KINDS
 from heedful.records import (
+    Candidates,
     Demonstration,
     Feedback,
     Judgement,
@@ -30,6 +31,7 @@ ASK = (Message("system", "Be brief.\r\n"), user("  שלום 👩🏽‍🚀 e\u0
 METADATA = {"nested": [1, None, {"ü": 2.5}], "half": "\ud83d"}
 EVERY_KIND: list[Record] = [
     Prompt(ASK, id="a", source="book", metadata=METADATA),
+    Candidates(ASK, ((assistant("a"),), (assistant("b"),)), id="c", metadata={"generators": ["m", "n"]}),
     Demonstration(ASK, (assistant("Hello."),), weight=0.25, id="d", source="book", metadata=METADATA),
     Preference(ASK, (assistant("a"),), (assistant("b"),), margin=1.5, weight=2.0, id="p", metadata=METADATA),
     Preference(ASK, (assistant("a"),), (assistant("b"),), probability=0.9974304233, id="soft"),

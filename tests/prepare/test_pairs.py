@@ -18,6 +18,7 @@ from heedful.prepare.ledger import LEFT_OUT, Pairs
 from heedful.prepare.pairs import pairs
 from heedful.quarantine import Kept, Quarantined
 from heedful.records import (
+    Candidates,
     Demonstration,
     Feedback,
     Judgement,
@@ -289,6 +290,14 @@ def test_a_judgement_is_a_vote_on_the_record_it_names_and_that_record_says_nothi
     assert (made[0].margin, made[0].probability, made[1].tie) == (2.0, None, True)
     assert made[0].metadata == {"annotator": "ann", "shown_first": "chosen", "seconds": 4.5}
     assert reasons(made) == {"no_vote": 1, "unknown_item": 1}
+
+
+def test_candidates_nobody_judged_are_no_comparison_and_those_of_two_are_judged_by_their_id() -> None:
+    two = Candidates((user("q"),), ((assistant("x"),), (assistant("y"),)), id="item")
+    made = pairs([two, Candidates(two.prompt, two.responses, id="alone"), Judgement("item", "ann", "b")])
+
+    assert sides(made) == [("y", "x")]
+    assert reasons(made) == {"no_comparison": 1}
 
 
 def test_a_tie_that_was_shown_the_other_way_round_has_the_first_shown_as_chosen() -> None:

@@ -9,6 +9,7 @@ from heedful.checks.template_tokens import TemplateTokens
 from heedful.checks.tokens import Tokens, TokenStream
 from heedful.checks.truncation import Truncation
 from heedful.records import (
+    Candidates,
     Demonstration,
     Feedback,
     Judgement,
@@ -85,16 +86,19 @@ def test_every_kind_of_record_has_tokens_but_a_judgement() -> None:
         Demonstration(PROMPT, answer),
         Feedback(PROMPT, answer, True),
         Rating(PROMPT, answer, 1.0),
+        Candidates(PROMPT, (answer, answer)),
         Ranking(PROMPT, (answer, answer, answer), (1, 2, 3)),
         Judgement("item", "ann", "a"),
     ]
     found = TokenView(tiny.tokenizer())(records)
 
-    assert [None if tokens is None else len(tokens.responses) for tokens in found] == [0, 1, 1, 1, 3, None]
-    prompt, ranking = found[0], found[4]
+    assert [None if tokens is None else len(tokens.responses) for tokens in found] == [0, 1, 1, 1, 2, 3, None]
+    prompt, candidates, ranking = found[0], found[4], found[5]
     assert prompt is not None
+    assert candidates is not None
     assert ranking is not None
     assert [prompt.within(length).prompt_cut for length in (1, prompt.prompt)] == [True, False]
+    assert candidates.within(4096).left_out == ""
     assert ranking.within(4096).left_out == "equal_after_truncation"
 
 

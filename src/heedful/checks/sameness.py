@@ -45,7 +45,7 @@ def said(record: Record) -> Said:
         return Said(hash((prompt, answers[0], by, record.aspect, record.score)), 0)
     if isinstance(record, Ranking):
         return Said(hash((prompt, tuple(sorted(zip(answers, record.ranks, strict=True))), by)), 0)
-    return Said(hash((prompt, *answers, type(record))), 0)
+    return Said(hash((prompt, *sorted(answers), type(record))), 0)
 
 
 # Several checks ask for the same hashes one after the other, and records of one prompt often stand together.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from heedful.records import Judgement, Messages, Preference, Prompt, Ranking, Record
+from heedful.records import Candidates, Judgement, Messages, Preference, Prompt, Ranking, Record
 
 
 def text_of(messages: Messages) -> str:
@@ -33,7 +33,7 @@ def responses_of(record: Record) -> tuple[Messages, ...]:
     """All responses of a record; none of a prompt or a judgement."""
     if isinstance(record, Preference):
         return record.chosen, record.rejected
-    if isinstance(record, Ranking):
+    if isinstance(record, Ranking | Candidates):
         return record.responses
     return () if isinstance(record, Prompt | Judgement) else (record.response,)
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import heedful
-from heedful.cli import check, convert, evaluate, inspect, models, pairs, prepare, talk, train
+from heedful.cli import check, collect, convert, evaluate, inspect, models, pairs, prepare, talk, train
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 from heedful.errors import Interrupted
@@ -52,6 +52,7 @@ app.command()(evaluate.evaluate)
 app.command()(talk.generate)
 app.command()(talk.chat)
 app.command()(models.export)
+app.add_typer(collect.app, name="collect")
 app.add_typer(models.app, name="models")
 
 

@@ -21,6 +21,7 @@ from typing import Any, get_args
 from ..errors import DataError
 from ..records import (
     ROLES,
+    Candidates,
     Demonstration,
     Feedback,
     Judgement,
@@ -39,6 +40,7 @@ from .format import NUMBERS, Format
 SCHEMA = 1
 KINDS: dict[str, type[Any]] = {
     "prompt": Prompt,
+    "candidates": Candidates,
     "demonstration": Demonstration,
     "preference": Preference,
     "feedback": Feedback,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from ..records import (
+    Candidates,
     Demonstration,
     Feedback,
     Judgement,
@@ -36,7 +37,7 @@ def check(record: Record) -> None:
     elif isinstance(record, Demonstration | Feedback | Rating):
         if _blank(record.response):
             raise Fault("empty_response", "the response is empty")
-    elif isinstance(record, Ranking):
+    elif isinstance(record, Ranking | Candidates):
         if any(_blank(response) for response in record.responses):
             raise Fault("empty_response", "one of the responses is empty")
     else:

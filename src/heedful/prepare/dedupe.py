@@ -16,7 +16,7 @@ from heedful.checks.sameness import Said, said
 from heedful.checks.text import responses_of, text_of
 from heedful.prepare.facts import name_of
 from heedful.quarantine import Kept, Quarantined
-from heedful.records import ANNOTATOR, Feedback, Judgement, Preference, Ranking, Rating, Record
+from heedful.records import ANNOTATOR, Candidates, Feedback, Judgement, Preference, Ranking, Rating, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -105,6 +105,8 @@ def _parts(record: Record) -> _Parts:
         ranked = sorted(zip(record.ranks, responses, strict=True))
         same += tuple(rank for rank, _ in ranked)
         responses = [text for _, text in ranked]
+    elif isinstance(record, Candidates):
+        responses = sorted(responses)
     return _Parts(same, [normalised(text_of(record.prompt)), *responses])
 
 

@@ -20,6 +20,7 @@ from heedful.prepare.votes import gather, is_vote, judged, preferences_of
 from heedful.quarantine import Kept
 from heedful.records import (
     VERDICT,
+    Candidates,
     Demonstration,
     Feedback,
     Judgement,
@@ -38,9 +39,9 @@ def pairs(records: Iterable[Record] | str | os.PathLike[str], **settings: Any) -
         print(made.counts, len(made))
 
     Ratings and thumbs are compared with others of their prompt, those of one response taken together (their
-    mean; most thumbs); a ranking within itself. Preferences go through. A judgement is a vote on the
-    preference or ranking of two responses whose id it names, and that record says nothing itself. What cannot
-    be compared is quarantined with a reason of `ledger.LEFT_OUT`.
+    mean; most thumbs); a ranking within itself. Preferences go through. A judgement is a vote on
+    the preference, or the candidates or ranking of two responses, whose id it names; that record says nothing
+    itself. What cannot be compared is quarantined with a reason of `ledger.LEFT_OUT`.
 
     Args:
         records: a file's path, or records; what a `Kept` left out is counted here too.
@@ -73,7 +74,7 @@ def make_pairs(records: Iterable[Record], settings: PairSettings, progress: Prog
     from_thumbs(ledger, thumbs, settings)
     for place in of(Ranking):
         from_ranking(ledger, place, settings)
-    for kind in (Prompt, Demonstration):
+    for kind in (Prompt, Candidates, Demonstration):
         ledger.leave(of(kind), "no_comparison")
     return ledger.close(before)
 

@@ -1,9 +1,9 @@
 """Who said what about which two responses: votes gathered from the records that hold them.
 
 A vote is a `Preference` whose metadata name an annotator, or a `Judgement` together with the record that it
-judges: a preference or a ranking of two responses among the same records, whose id is the judgement's item
-(its chosen or first response is "a"). Votes on one prompt and the same two responses are of one item,
-whichever way round each shows them.
+judges: a preference, or candidates or a ranking of two responses, among the same records, whose id is the
+judgement's item (its chosen or first response is "a"). Votes on one prompt and the same two responses are of
+one item, whichever way round each shows them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from heedful.records import (
     SECONDS,
     SHOWN_FIRST,
     VERDICT,
+    Candidates,
     Judgement,
     Messages,
     Preference,
@@ -188,7 +189,7 @@ def _judged_items(
             ledger.leave(places, "ambiguous_item")
             continue
         record = ledger.records[places[0]]
-        assert isinstance(record, Preference | Ranking)
+        assert isinstance(record, Preference | Ranking | Candidates)
         sides = _sides(record)
         assert sides is not None
         item = _item_of(items, record, *sides)
@@ -202,12 +203,14 @@ def _judged_items(
 def _sides(record: object) -> tuple[Messages, Messages] | None:
     if isinstance(record, Preference):
         return record.chosen, record.rejected
-    if isinstance(record, Ranking) and len(record.responses) == 2:
+    if isinstance(record, Ranking | Candidates) and len(record.responses) == 2:
         return record.responses[0], record.responses[1]
     return None
 
 
-def _item_of(items: dict[Key, Item], record: Preference | Ranking, first: Messages, second: Messages) -> Item:
+def _item_of(
+    items: dict[Key, Item], record: Preference | Ranking | Candidates, first: Messages, second: Messages
+) -> Item:
     key = (record.prompt, frozenset((first, second)))
     if key not in items:
         items[key] = Item(record.id, record.source, record.prompt, first, second)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from heedful.quarantine import Quarantined
-from heedful.records import Demonstration, Feedback, Preference, Prompt, Ranking, Rating
+from heedful.records import Candidates, Demonstration, Feedback, Preference, Prompt, Ranking, Rating
 from heedful.render.chat import Renderer, TemplateRefused
 from heedful.render.rows import Row, Rows
 from heedful.render.truncate import CUTS, Limits
 
-Prompted = Prompt | Demonstration | Preference | Feedback | Rating | Ranking
+Prompted = Prompt | Candidates | Demonstration | Preference | Feedback | Rating | Ranking
 
 
 def render_prompts(records: Sequence[Prompted], renderer: Renderer, limits: Limits) -> Rows:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from heedful.quarantine import Kept, Quarantined
-from heedful.records import Demonstration, Messages, Preference, Ranking, Rating, Record
+from heedful.records import Candidates, Demonstration, Messages, Preference, Ranking, Rating, Record
 from heedful.render.chat import Renderer, TemplateRefused
 from heedful.render.truncate import Ids, Limits, Truncated, truncate
 
@@ -187,6 +187,8 @@ def _ranks(record: Record) -> tuple[int, ...]:
     """One rank per response, 1 is best."""
     if isinstance(record, Preference):
         return 1, 2
+    if isinstance(record, Candidates):
+        return (1,) * len(record.responses)
     return record.ranks if isinstance(record, Ranking) else (1,)
 
 

@@ -16,7 +16,7 @@ from heedful.checks.finding import SEVERITIES, Check, Finding, Outcome, Severity
 from heedful.checks.overview import Overview
 from heedful.checks.running import Checked
 from heedful.quarantine import Counts, Quarantined
-from heedful.records import Judgement, Messages, Preference, Prompt, Ranking, Rating, Record
+from heedful.records import Candidates, Judgement, Messages, Preference, Prompt, Ranking, Rating, Record
 from heedful.report.wording import percent
 
 NOUNS = {
@@ -191,6 +191,8 @@ def parts(record: Record | Quarantined) -> list[Part]:
     elif isinstance(record, Ranking):
         ranked = zip(record.ranks, record.responses, strict=True)
         found += [Part(f"rank {rank}", _text(turns)) for rank, turns in ranked]
+    elif isinstance(record, Candidates):
+        found += [Part("candidate", _text(turns)) for turns in record.responses]
     elif isinstance(record, Rating):
         found.append(Part(f"{record.aspect} {record.score:g}", _text(record.response)))
     elif not isinstance(record, Prompt):

@@ -11,7 +11,7 @@ from heedful.errors import RecipeError, RunError
 from heedful.models import rewards
 from heedful.models.rewards import Reward
 from heedful.recipe import PPORecipe
-from heedful.records import Demonstration, Feedback, Preference, Prompt, Ranking, Rating
+from heedful.records import Candidates, Demonstration, Feedback, Preference, Prompt, Ranking, Rating
 from heedful.render.chat import Renderer
 from heedful.render.prompts import render_prompts
 from heedful.render.rows import Rows
@@ -22,7 +22,7 @@ from heedful.training.ppo_loop import PPOLoop, Prompts
 from heedful.training.tracking import Reporter
 
 # Whatever has a prompt.
-KINDS = (Prompt, Demonstration, Preference, Feedback, Rating, Ranking)
+KINDS = (Prompt, Candidates, Demonstration, Preference, Feedback, Rating, Ranking)
 
 
 def run(

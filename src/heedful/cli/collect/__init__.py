@@ -1,0 +1,7 @@
+"""`heedful collect`: preferences from people. One thin file per group of commands."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Collect preferences from people, in a web app of your own.")

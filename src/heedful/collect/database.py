@@ -1,0 +1,157 @@
+"""Connections and transactions, on SQLite and on PostgreSQL, and bringing a database to the current schema.
+
+One writer at a time, on both: a lock within the process, and below it SQLite's own or a PostgreSQL advisory
+lock. What a write transaction has read is then true until it commits, which is what giving items out needs,
+and waiting is fair, where SQLite alone would have writers poll. A commit is on the disk before it returns.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from heedful.errors import DataError
+
+HEAD = "0001"
+"""The newest migration; a test holds it against `migrations/versions`."""
+
+WAIT = 30.0  # seconds for a lock or a connection
+_WRITERS = 0x48454544  # PostgreSQL's advisory locks are known by numbers; of no meaning
+POOL = 24  # connections
+
+
+class Database:
+    """A project's database."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: SQLAlchemy's, such as `sqlite:///collect/project.db` or `postgresql+psycopg://...`.
+
+        Raises:
+            DataError: it is no such address, or of a database that is neither SQLite nor PostgreSQL.
+        """
+        self._engine = _engine(url)
+        self._reader = self._engine
+        if self._engine.dialect.name == "postgresql":  # by itself it shows each statement another state
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._writer = threading.Lock()
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Database:
+        """The SQLite database of a project folder, which is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{folder / 'project.db'}")
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    @property
+    def name(self) -> str:
+        """Its address, without a password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, and sees one state of the database throughout."""
+        with self._reader.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; it commits at the end, and not at all if an exception leaves it."""
+        with self._writer, self._engine.connect() as connection:
+            connection = connection.execution_options(writes=True)
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS})
+                yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema to `HEAD`; a database that is there already is left alone.
+
+        Raises:
+            DataError: the database cannot be reached, or was made by a newer Heedful.
+        """
+        try:
+            with self.read() as connection:
+                found = _version(connection)
+        except OperationalError as error:
+            mend = "Start it, or check the address, the user and the password."
+            what = f"the database cannot be reached: {_first_line(error)}."
+            raise DataError(what, where=self.name, mend=mend) from None
+        if found == HEAD:
+            return
+        if found is not None and found > HEAD:
+            what = f"the database has schema {found}; this Heedful knows schemas up to {HEAD}."
+            raise DataError(what, where=self.name, mend="Upgrade Heedful to open it.")
+        from heedful.collect.migrations import upgrade
+
+        with self.write() as connection:
+            upgrade(connection)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise ArgumentError(f"{backend} is neither sqlite nor postgresql")
+        if backend == "sqlite":
+            return _sqlite(url)
+        return create_engine(
+            url,
+            pool_size=POOL,
+            max_overflow=0,
+            pool_timeout=WAIT,
+            pool_pre_ping=True,
+        )
+    except (ArgumentError, NoSuchModuleError) as error:
+        mend = "Say sqlite:///project.db or postgresql+psycopg://user:password@host/database."
+        raise DataError(
+            f"this is no database: {_first_line(error)}.", where="--database", mend=mend
+        ) from None
+    except ModuleNotFoundError as error:
+        mend = "pip install 'heedful[postgresql]'"
+        raise DataError(f"the driver {error.name} is missing.", where="--database", mend=mend) from None
+
+
+def _sqlite(url: str) -> Engine:
+    connect: dict[str, Any] = {"timeout": WAIT, "isolation_level": None, "check_same_thread": False}
+    engine = create_engine(url, connect_args=connect, pool_size=POOL, max_overflow=0, pool_timeout=WAIT)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        # FULL: a commit survives the loss of power, not only of the process.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later would fail where another wrote in between.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _version(connection: Connection) -> str | None:
+    """The schema's, None of a database without one."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,1 @@
+"""The web app over a project: server-rendered pages and a REST API. Nothing is loaded from elsewhere."""
