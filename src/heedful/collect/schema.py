@@ -72,7 +72,8 @@ people = Table(
     "people",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", String(200), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("folded", String(200), nullable=False, unique=True),  # the name, whatever its capitals
     Column("role", String(20), nullable=False),  # annotator, reviewer, admin
     Column("password_hash", Text),
     Column("link_hash", String(64), unique=True),  # SHA-256 of the token in a personal link
