@@ -123,8 +123,8 @@ def _measured(votes: Votes, counts: Ints, shared: int) -> dict[str, Interval]:
     """Every figure that can be had, by name."""
     figures = {
         "percent": _figure(percent, counts, shared),
-        "fleiss": _figure(partial(_both_ways, fleiss, MIRROR), counts, shared),
-        "alpha_nominal": _figure(partial(_both_ways, krippendorff, MIRROR), counts, shared),
+        "fleiss": _figure(partial(both_ways, fleiss, MIRROR), counts, shared),
+        "alpha_nominal": _figure(partial(both_ways, krippendorff, MIRROR), counts, shared),
         "alpha_ordinal": _by_strength(votes, shared),
         "cohen": _cohen(votes),
         "leave_one_out": _leave_one_out(votes),
@@ -136,7 +136,7 @@ def _figure(statistic: Statistic, counts: Ints, shared: int) -> Interval:
     return Interval(statistic(counts), *interval(statistic, counts), shared)
 
 
-def _both_ways(
+def both_ways(
     statistic: Statistic, mirror: Ints, counts: ArrayLike, repeats: ArrayLike | None = None, /
 ) -> float:
     """The figure where every item is there once more with its sides changed over."""
@@ -154,7 +154,7 @@ def _by_strength(votes: Votes, shared: int) -> Interval:
     counts = count_votes(votes.items, np.searchsorted(levels, signed), len(levels))
     statistic = partial(krippendorff, scale="ordinal")
     mirror = np.arange(len(levels))[::-1]
-    return _figure(partial(_both_ways, statistic, mirror), counts, shared)
+    return _figure(partial(both_ways, statistic, mirror), counts, shared)
 
 
 def _cohen(votes: Votes) -> Interval:

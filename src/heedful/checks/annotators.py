@@ -68,26 +68,18 @@ class UnreliableAnnotators:
         votes = self._collector.votes()
         if not len(votes):
             return Outcome(skipped="no record names an annotator")
-        people = self._people(votes)
-        least = math.log(max(sum(person.agree.n > 0 for person in people), 1) / self.alpha)
-        suspects = {
-            "random_votes": [person for person in people if person.evidence >= least],
-            "one_place": [
-                person for person in people if max(person.first.low, person.second.low) > self.side
-            ],
-            "too_fast": [person for person in people if person.quick.low > self.fast],
-            "fails_gold": [person for person in people if person.gold.high < self.gold],
-        }
+        people = self.people(votes)
+        suspects = self.suspects(people)
         figures: dict[str, Any] = {
             "annotators": len(people),
             "votes": len(votes),
-            "evidence_needed": math.exp(least),
+            "evidence_needed": math.exp(self._evidence_needed(people)),
             **{code: [person.name for person in found] for code, found in suspects.items()},
         }
         findings = [self._finding(code, found, votes) for code, found in suspects.items() if found]
         return Outcome(findings, figures, (_table(people),))
 
-    def _people(self, votes: Votes) -> list[Person]:
+    def people(self, votes: Votes) -> list[Person]:
         """Everyone who voted, those with the most evidence against them first."""
         held = _against_others(votes, self.accuracy)
         by_annotator = np.split(
@@ -97,6 +89,22 @@ class UnreliableAnnotators:
             self._person(name, own, votes, held) for name, own in zip(votes.names, by_annotator, strict=True)
         ]
         return sorted(people, key=lambda person: (-person.evidence, person.name))
+
+    def suspects(self, people: Sequence[Person]) -> dict[str, list[Person]]:
+        """Those who are unreliable, by the code of their fault: each is one of `FAULTS`."""
+        least = self._evidence_needed(people)
+        return {
+            "random_votes": [person for person in people if person.evidence >= least],
+            "one_place": [
+                person for person in people if max(person.first.low, person.second.low) > self.side
+            ],
+            "too_fast": [person for person in people if person.quick.low > self.fast],
+            "fails_gold": [person for person in people if person.gold.high < self.gold],
+        }
+
+    def _evidence_needed(self, people: Sequence[Person]) -> float:
+        """Its logarithm; the more people there are, the more of it (Bonferroni)."""
+        return math.log(max(sum(person.agree.n > 0 for person in people), 1) / self.alpha)
 
     def _person(self, name: str, own: Ints, votes: Votes, held: Held) -> Person:
         compared = own[held.led[own]]
