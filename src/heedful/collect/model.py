@@ -156,6 +156,12 @@ class Entry:
     seconds: float | None
     at: datetime
 
+    @property
+    def given(self) -> Answer:
+        """The answer, of an entry that is known to give one."""
+        assert self.answer is not None
+        return self.answer
+
     @classmethod
     def of(cls, row: Row[Any]) -> Entry:
         answer = None if row.answer is None else Answer.model_validate(row.answer)

@@ -1,0 +1,119 @@
+"""The log of judgements: added to, read in order, and summed up as what everybody's word is *now*.
+
+Nothing here changes a row, and nothing could: the database refuses it. A vote that was edited or taken back
+is still in the log; what stands is each person's last row on an item, if that is no retraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, func, insert, null, select
+
+from heedful.collect import schema
+from heedful.collect.answer import Answer
+from heedful.collect.model import Action, Entry, Kind
+
+VOTES: tuple[Kind, ...] = ("vote", "import", "chat")
+"""The kinds of entries that are votes; an adjudication is a word about votes."""
+
+_AT_ONCE = 2000  # rows fetched, or items named in one statement
+_ROWS = schema.judgements
+
+
+def append(
+    connection: Connection,
+    *,
+    uid: str,
+    item: int,
+    person: int,
+    kind: Kind,
+    action: Action,
+    answer: Answer | None,
+    shown: Collection[int],
+    seconds: float | None,
+    at: datetime,
+) -> Entry:
+    """Add a row to the log. Whoever may send one twice looks for its uid first; see `by_uid`.
+
+    Args:
+        uid: the sender's name for it, at most 64 characters, in use by no other row.
+        answer: as the item counts; None of a retraction.
+        shown: which of the item's responses stood in each place.
+    """
+    kept = null() if answer is None else answer.model_dump(mode="json", exclude_defaults=True)
+    row = {
+        "uid": uid,
+        "item": item,
+        "person": person,
+        "kind": kind,
+        "action": action,
+        "answer": kept,
+        "shown": list(shown),
+        "seconds": seconds,
+        "at": at,
+    }
+    return Entry.of(connection.execute(insert(_ROWS).values(row).returning(_ROWS)).one())
+
+
+def by_uid(connection: Connection, uid: str) -> Entry | None:
+    """The row of that uid, if there is one."""
+    row = connection.execute(select(_ROWS).where(_ROWS.c.uid == uid)).one_or_none()
+    return None if row is None else Entry.of(row)
+
+
+def entries(connection: Connection, after: int = 0, limit: int | None = None) -> Iterator[Entry]:
+    """The rows of the log in the order they were written, a few in memory at a time.
+
+    Args:
+        after: begin behind the row of this id.
+        limit: stop after so many.
+    """
+    rows = select(_ROWS).where(_ROWS.c.id > after).order_by(_ROWS.c.id).limit(limit)
+    return _streamed(connection, rows)
+
+
+def history(connection: Connection, item: int) -> list[Entry]:
+    """All that was ever said of an item, in order."""
+    rows = select(_ROWS).where(_ROWS.c.item == item).order_by(_ROWS.c.id)
+    return list(_streamed(connection, rows))
+
+
+def standing(
+    connection: Connection,
+    *,
+    kinds: Collection[Kind] = VOTES,
+    items: Collection[int] | None = None,
+    person: int | None = None,
+) -> list[Entry]:
+    """What stands now: the last row of each person, item and kind, where it is no retraction, in order.
+
+    Args:
+        kinds: of entries.
+        items: ids of the only items to look at; all of them by default.
+        person: the only one to listen to; everybody by default.
+    """
+    last = select(func.max(_ROWS.c.id).label("id")).where(_ROWS.c.kind.in_(kinds))
+    if person is not None:
+        last = last.where(_ROWS.c.person == person)
+    if items is None:
+        return list(_streamed(connection, _given(last)))
+    found: list[Entry] = []
+    wanted = sorted(set(items))
+    for begin in range(0, len(wanted), _AT_ONCE):
+        some = wanted[begin : begin + _AT_ONCE]
+        found += _streamed(connection, _given(last.where(_ROWS.c.item.in_(some))))
+    return sorted(found, key=lambda entry: entry.id)
+
+
+def _given(last: Select[tuple[int]]) -> Select[tuple[object, ...]]:
+    """The last rows of each person, item and kind, where they are gives."""
+    found = last.group_by(_ROWS.c.person, _ROWS.c.item, _ROWS.c.kind).subquery()
+    rows = select(_ROWS).join(found, found.c.id == _ROWS.c.id)
+    return rows.where(_ROWS.c.action == "give").order_by(_ROWS.c.id)
+
+
+def _streamed(connection: Connection, rows: Select[tuple[object, ...]]) -> Iterator[Entry]:
+    found = connection.execute(rows, execution_options={"yield_per": _AT_ONCE})
+    return map(Entry.of, found)
