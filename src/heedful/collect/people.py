@@ -13,7 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
 
 from heedful.collect import passwords, schema
 from heedful.collect.database import Database
@@ -81,6 +81,14 @@ def by_link(connection: Connection, token: str) -> Person | None:
     return _one(connection, known)
 
 
+def by_session(connection: Connection, person: int, epoch: int, nonce: str) -> Person | None:
+    """Who is signed in by a session; None of one that has ended, or of somebody no longer active."""
+    table = schema.people.c
+    ended = exists().where(schema.ended_sessions.c.nonce == nonce)
+    its = select(schema.people).where(table.id == person, table.epoch == epoch, table.active, ~ended)
+    return _one(connection, its)
+
+
 def by_token(connection: Connection, token: str) -> Person | None:
     """For whom an API token acts; None of one that is unknown, revoked, or of somebody no longer active."""
     known = (
@@ -101,10 +109,13 @@ def everyone(connection: Connection) -> list[Person]:
     return [Person.of(row) for row in rows]
 
 
-def new_link(connection: Connection, person: Person, *, by: Person | None = None) -> str:
-    """The token of a new personal link; the old one, and all sessions, end."""
+def new_link(
+    connection: Connection, person: Person, *, end_sessions: bool = True, by: Person | None = None
+) -> str:
+    """The token of a new personal link; the old one ends and, unless told otherwise, all sessions."""
     token = secrets.token_urlsafe(32)
-    _change(connection, person, "link made", by, link_hash=hashed(token), epoch=schema.people.c.epoch + 1)
+    more = 1 if end_sessions else 0
+    _change(connection, person, "link made", by, link_hash=hashed(token), epoch=schema.people.c.epoch + more)
     return token
 
 
@@ -139,6 +150,17 @@ def check_password(database: Database, name: str, password: str) -> Person | Non
             same = (schema.people.c.id == person.id) & (schema.people.c.password_hash == kept)
             connection.execute(update(schema.people).where(same).values(password_hash=again))
     return person
+
+
+def end_session(connection: Connection, nonce: str, until: datetime) -> None:
+    """Sign somebody out where this session is.
+
+    Args:
+        until: when its cookie expires by itself, so that it need be remembered no longer.
+    """
+    table = schema.ended_sessions
+    connection.execute(delete(table).where((table.c.until < now()) | (table.c.nonce == nonce)))
+    connection.execute(insert(table).values(nonce=nonce, until=until))
 
 
 def end_sessions(connection: Connection, person: Person, *, by: Person | None = None) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -94,25 +95,33 @@ tokens = Table(
     Column("revoked_at", Instant),
 )
 
+# What the queue looks at stands before the texts: SQLite would go through those to get to it.
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("nonce", String(32), primary_key=True),
+    Column("until", Instant, nullable=False),  # when its cookie would have expired by itself
+)
+
 items = Table(
     "items",
     metadata,
     Column("id", Integer, primary_key=True),
+    Column("stage", String(20), nullable=False),  # main, gold, calibration
+    Column("open", Boolean, nullable=False, default=True),  # whether the queue still gives it out
+    Column("wanted", Integer, nullable=False),  # votes
+    Column("votes", Integer, nullable=False, default=0),  # people whose last word on it is a vote
+    Column("skips", Integer, nullable=False, default=0),  # people whose last word on it is a skip
+    Column("priority", Float, nullable=False, default=0.0),  # the lowest comes first
+    Column("origin", String(20), nullable=False),  # data, import, chat
+    Column("created_at", Instant, nullable=False),
     Column("key", String(300), nullable=False, unique=True),  # the record's id, for exports
     Column("fingerprint", String(64), nullable=False, unique=True),  # of prompt and responses
     Column("prompt", JSON, nullable=False),  # [{role, content}, ...]
     Column("responses", JSON, nullable=False),  # [{turns: [{role, content}, ...], generator}, ...]
     Column("gold", JSON),  # the right Answer, as the item counts
-    Column("stage", String(20), nullable=False),  # main, gold, calibration
-    Column("origin", String(20), nullable=False),  # data, import, chat
     Column("source", Text, nullable=False, default=""),
     Column("metadata", JSON, nullable=False),
-    Column("wanted", Integer, nullable=False),  # votes
-    Column("votes", Integer, nullable=False, default=0),  # people whose last word on it is a vote
-    Column("skips", Integer, nullable=False, default=0),  # people whose last word on it is a skip
-    Column("open", Boolean, nullable=False, default=True),  # whether the queue still gives it out
-    Column("priority", Float, nullable=False, default=0.0),  # the lowest comes first
-    Column("created_at", Instant, nullable=False),
     Index("ix_items_queue", "open", "stage", "priority", "id"),
 )
 
@@ -131,6 +140,13 @@ assignments = Table(
     UniqueConstraint("person", "item", "kind"),
     Index("ix_assignments_item_kind", "item", "kind"),
     Index("ix_assignments_person_closed_at", "person", "closed_at"),
+    # Of the few that are in somebody's hands now.
+    Index(
+        "ix_assignments_unanswered",
+        "item",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
 )
 
 judgements = Table(
@@ -147,7 +163,7 @@ judgements = Table(
     Column("seconds", Float),
     Column("at", Instant, nullable=False),
     Index("ix_judgements_item_person", "item", "person"),
-    Index("ix_judgements_person", "person"),
+    Index("ix_judgements_person_id", "person", "id"),
 )
 
 drafts = Table(

@@ -41,17 +41,30 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 
 def run_server(
-    app: FastAPI, sock: socket.socket, *, ready: Callable[[], None] | None = None, open_page: str | None = None
+    app: FastAPI,
+    sock: socket.socket,
+    *,
+    ready: Callable[[], None] | None = None,
+    open_page: str | None = None,
+    behind_proxy: bool = False,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; requests under way are finished first.
 
     Args:
         ready: called once the server answers.
         open_page: an address that is then opened in the user's browser.
+        behind_proxy: believe what `X-Forwarded-For` and `X-Forwarded-Proto` say, as anybody could say it
+            where no proxy on this machine sets them.
     """
     # No access log: addresses hold personal links, which nobody else is to read.
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE, server_header=False
+        app,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
+        server_header=False,
+        proxy_headers=behind_proxy,
+        forwarded_allow_ips=["127.0.0.1", "::1"],
     )
     server = uvicorn.Server(config)
 
