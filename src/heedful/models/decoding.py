@@ -50,7 +50,7 @@ def decoding_attention(
         dropout_p=dropout,
         scale=scaling,
     )
-    return out.view(rows, 1, heads, dim), None
+    return out.reshape(rows, 1, heads, dim), None  # on some devices its heads do not lie side by side
 
 
 @contextmanager
