@@ -83,14 +83,16 @@ def words(
     connection: Connection,
     *,
     kinds: Collection[Kind] = log.VOTES,
+    until: int | None = None,
     names: Mapping[int, str] | None = None,
 ) -> list[Word]:
     """What stands of these kinds, one word of each person and item: of several kinds the last.
 
     Args:
+        until: the log as it was when the row of this id was its last.
         names: what people are called, by their ids; by default their own names.
     """
-    last = {(entry.person, entry.item): entry for entry in log.standing(connection, kinds=kinds)}
+    last = {(entry.person, entry.item): entry for entry in log.standing(connection, kinds=kinds, until=until)}
     entries = sorted(last.values(), key=lambda entry: entry.id)
     items = _items(connection, {entry.item for entry in entries})
     called = names if names is not None else names_of(connection)
@@ -150,7 +152,7 @@ def judgement(word: Word) -> Judgement:
 
 def candidates(item: Item) -> Candidates:
     """What people are asked, who wrote it, and of a pair which side is right, where these are known."""
-    metadata = dict(item.metadata)
+    metadata = _of_item(item)
     if any(_generators(item)):
         metadata[GENERATED_BY] = _generators(item)
     if item.gold is not None and item.gold.verdict in SIDES:

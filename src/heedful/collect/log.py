@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, func, insert, null, select
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, null, select
 
 from heedful.collect import schema
 from heedful.collect.answer import Answer
@@ -63,14 +63,17 @@ def by_uid(connection: Connection, uid: str) -> Entry | None:
     return None if row is None else Entry.of(row)
 
 
-def entries(connection: Connection, after: int = 0, limit: int | None = None) -> Iterator[Entry]:
+def entries(
+    connection: Connection, after: int = 0, limit: int | None = None, *, until: int | None = None
+) -> Iterator[Entry]:
     """The rows of the log in the order they were written, a few in memory at a time.
 
     Args:
         after: begin behind the row of this id.
         limit: stop after so many.
+        until: the log as it was when the row of this id was its last.
     """
-    rows = select(_ROWS).where(_ROWS.c.id > after).order_by(_ROWS.c.id).limit(limit)
+    rows = select(_ROWS).where(_ROWS.c.id > after, *_up_to(until)).order_by(_ROWS.c.id).limit(limit)
     return _streamed(connection, rows)
 
 
@@ -86,6 +89,7 @@ def standing(
     kinds: Collection[Kind] = VOTES,
     items: Collection[int] | None = None,
     person: int | None = None,
+    until: int | None = None,
 ) -> list[Entry]:
     """What stands now: the last row of each person, item and kind, where it is no retraction, in order.
 
@@ -93,8 +97,9 @@ def standing(
         kinds: of entries.
         items: ids of the only items to look at; all of them by default.
         person: the only one to listen to; everybody by default.
+        until: as of `entries`: what stood then.
     """
-    last = select(func.max(_ROWS.c.id).label("id")).where(_ROWS.c.kind.in_(kinds))
+    last = select(func.max(_ROWS.c.id).label("id")).where(_ROWS.c.kind.in_(kinds), *_up_to(until))
     if person is not None:
         last = last.where(_ROWS.c.person == person)
     if items is None:
@@ -105,6 +110,10 @@ def standing(
         some = wanted[begin : begin + _AT_ONCE]
         found += _streamed(connection, _given(last.where(_ROWS.c.item.in_(some))))
     return sorted(found, key=lambda entry: entry.id)
+
+
+def _up_to(row: int | None) -> list[ColumnElement[bool]]:
+    return [] if row is None else [_ROWS.c.id <= row]
 
 
 def _given(last: Select[tuple[int]]) -> Select[tuple[object, ...]]:
