@@ -119,7 +119,7 @@ items = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),  # of prompt and responses
     Column("prompt", JSON, nullable=False),  # [{role, content}, ...]
     Column("responses", JSON, nullable=False),  # [{turns: [{role, content}, ...], generator}, ...]
-    Column("gold", JSON),  # the right Answer, as the item counts
+    Column("gold", JSON(none_as_null=True)),  # the right Answer, as the item counts
     Column("source", Text, nullable=False, default=""),
     Column("metadata", JSON, nullable=False),
     Index("ix_items_queue", "open", "stage", "priority", "id"),
@@ -158,7 +158,7 @@ judgements = Table(
     Column("person", ForeignKey("people.id"), nullable=False),
     Column("kind", String(20), nullable=False),  # vote, adjudication, import, chat
     Column("action", String(20), nullable=False),  # give, retract
-    Column("answer", JSON),  # of a give: an Answer, as the item counts
+    Column("answer", JSON(none_as_null=True)),  # of a give: an Answer, as the item counts
     Column("shown", JSON, nullable=False),
     Column("seconds", Float),
     Column("at", Instant, nullable=False),
