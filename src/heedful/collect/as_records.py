@@ -7,17 +7,16 @@ tells it, so that a vote of a chat is a pair in any project. A skip is no record
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 from itertools import combinations
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from heedful.collect import log, schema
-from heedful.collect.answer import Answer
-from heedful.collect.model import Entry, Item, Kind
+from heedful.collect import log
+from heedful.collect.model import Item, Kind
 from heedful.collect.settings import Settings
+from heedful.collect.words import Word, left_out, words
 from heedful.prepare.votes import OF_ONE_VOTE, turned
 from heedful.quarantine import Kept, Quarantined
 from heedful.records import (
@@ -48,26 +47,6 @@ GOLD_RANKS, GOLD_SCORE, GOLD_THUMB = "gold_ranks", "gold_score", "gold_desirable
 OF_A_RANKING = frozenset({SHOWN, GENERATED_BY, GOLD_RANKS})
 """Metadata that are about all of a ranking's responses, and not about a pair of them."""
 
-_ITEMS_AT_ONCE = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What somebody says of an item, as it stands.
-
-    Attributes:
-        annotator: their name, or what stands for it.
-    """
-
-    entry: Entry
-    item: Item
-    annotator: str
-
-    @property
-    def answer(self) -> Answer:
-        assert self.entry.answer is not None  # what stands was given
-        return self.entry.answer
-
 
 def records_of(
     connection: Connection, settings: Settings, *, kinds: Collection[Kind] = log.VOTES
@@ -79,41 +58,16 @@ def records_of(
     return as_records(words(connection, kinds=kinds), settings)
 
 
-def words(
-    connection: Connection,
-    *,
-    kinds: Collection[Kind] = log.VOTES,
-    until: int | None = None,
-    names: Mapping[int, str] | None = None,
-) -> list[Word]:
-    """What stands of these kinds, one word of each person and item: of several kinds the last.
-
-    Args:
-        until: the log as it was when the row of this id was its last.
-        names: what people are called, by their ids; by default their own names.
-    """
-    last = {(entry.person, entry.item): entry for entry in log.standing(connection, kinds=kinds, until=until)}
-    entries = sorted(last.values(), key=lambda entry: entry.id)
-    items = _items(connection, {entry.item for entry in entries})
-    called = names if names is not None else names_of(connection)
-    return [Word(entry, items[entry.item], called[entry.person]) for entry in entries]
-
-
-def names_of(connection: Connection) -> dict[int, str]:
-    """What everybody is called, by id."""
-    return {row.id: row.name for row in connection.execute(select(schema.people.c.id, schema.people.c.name))}
-
-
 def as_records(said: Iterable[Word], settings: Settings) -> Kept[Record]:
-    """The records of each word; skips are left out as `skipped`, each with its judgement."""
+    """The records of each word; skips are left out as `skipped`."""
     kept: list[Record] = []
-    left_out: list[Quarantined] = []
+    skips: list[Quarantined] = []
     for word in said:
         if word.answer.skipped:
-            left_out.append(skipped(word))
+            skips.append(skipped(word))
         else:
             kept += records(word, settings)
-    return Kept(kept, left_out)
+    return Kept(kept, skips)
 
 
 def records(word: Word, settings: Settings) -> Iterator[Record]:
@@ -131,8 +85,7 @@ def records(word: Word, settings: Settings) -> Iterator[Record]:
 
 
 def skipped(word: Word) -> Quarantined:
-    detail = word.answer.reason or "the annotator skipped the item"
-    return Quarantined(f"{word.item.key} by {word.annotator}", SKIPPED, detail, judgement(word))
+    return left_out(word, SKIPPED, word.answer.reason or "the annotator skipped the item")
 
 
 def judgement(word: Word) -> Judgement:
@@ -300,13 +253,3 @@ def _own(word: Word) -> dict[str, Any]:
 
 def _is_pair(word: Word) -> bool:
     return len(word.item.responses) == len(SIDES)
-
-
-def _items(connection: Connection, wanted: Collection[int]) -> dict[int, Item]:
-    """The items by id, read in the order of their ids, a few at a time."""
-    found: dict[int, Item] = {}
-    ids = sorted(wanted)
-    for begin in range(0, len(ids), _ITEMS_AT_ONCE):
-        some = schema.items.c.id.in_(ids[begin : begin + _ITEMS_AT_ONCE])
-        found |= {row.id: Item.of(row) for row in connection.execute(select(schema.items).where(some))}
-    return found
