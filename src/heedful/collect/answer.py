@@ -18,6 +18,7 @@ Verdict = Literal["a", "b", "tie", "both_bad", "skip"]
 Short = Annotated[str, StringConstraints(max_length=200)]
 MOST_LETTERS = 20_000  # of a rationale
 MOST = 50  # responses, aspects or flags
+SCORES_MISS = 1  # points by which a score may miss a known one and still be right
 
 OTHER: dict[str, Verdict] = {"a": "b", "b": "a"}
 
@@ -50,6 +51,30 @@ class Answer(BaseModel):
     @property
     def skipped(self) -> bool:
         return self.verdict == "skip"
+
+    def meets(self, gold: Answer) -> bool | None:
+        """Whether it is the right answer; None where that cannot be told, or the item was skipped.
+
+        A pair's verdict must be the same: a tie is not right where one response is. A ranking must have the
+        same order, and each thumb must point the same way. Each score that is known may be missed by a point.
+        """
+        if self.skipped:
+            return None
+        if gold.scores is not None and self.scores is not None:
+            return all(
+                abs(score - given[aspect]) <= SCORES_MISS
+                for known, given in zip(gold.scores, self.scores, strict=True)
+                for aspect, score in known.items()
+                if aspect in given
+            )
+        for known, given in (
+            (gold.verdict, self.verdict),
+            (gold.ranks, self.ranks),
+            (gold.thumbs, self.thumbs),
+        ):
+            if known is not None and given is not None:
+                return known == given
+        return None
 
     def of_item(self, shown: Sequence[int]) -> Answer:
         """The answer in terms of the item, from one in terms of what was shown.

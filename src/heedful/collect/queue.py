@@ -1,0 +1,375 @@
+"""Who gets which item next, and which response stands where for them.
+
+All that gives something out takes the connection of a write transaction. There is one of those at a time, so
+that what is counted here is still true when the assignment is written.
+
+A person has at most one item open. Somebody else's open item keeps its place among the wanted votes until its
+lease has run out; then it is given to others, and taken away from the one who left it only when the place is
+needed, so that whoever comes back in time finds their draft.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from sqlalchemy import ColumnElement, Connection, String, cast, delete, exists, func, insert, select, update
+
+from heedful.collect import schema
+from heedful.collect.answer import Answer
+from heedful.collect.log import standing
+from heedful.collect.model import Assignment, Item, Person
+from heedful.collect.settings import Settings
+
+TOKEN_BYTES = 32
+GOLD_CHOICE = 100  # known answers among which the next one is drawn
+TIMED = 50  # last votes by which the time for one is told
+
+_ASSIGNMENTS = schema.assignments
+_ITEMS = schema.items
+_CHANCE = secrets.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a person is.
+
+    Attributes:
+        done: items they have answered.
+        left: items that are there for them, the known answers that are mixed in apart.
+        seconds_each: the median of their last votes; None before the first.
+        held_back: they have missed too many known answers of the calibration round, and get no more items
+            until somebody lets them through.
+    """
+
+    done: int
+    left: int
+    seconds_each: float | None
+    held_back: bool = False
+
+
+def open_next(
+    connection: Connection,
+    person: Person,
+    settings: Settings,
+    at: datetime,
+    chance: random.Random | None = None,
+) -> Assignment | None:
+    """The item a person is to judge now, theirs for `lease_minutes`; None if there is none for them.
+
+    One they have open comes first. Then the calibration round, then by the queue's order the items that want
+    votes, with known answers mixed in. No item is ever given to one person twice.
+
+    Args:
+        chance: what the shown order is drawn by; a test fixes it.
+    """
+    mine = _resumed(connection, person, settings, at)
+    if mine is not None:
+        return mine
+    calibration = _calibration(connection, person, settings)
+    if calibration.next is not None:
+        return _give(connection, person, calibration.next, settings, at, chance)
+    if calibration.failed:
+        return None
+    item = _next_main(connection, person, at)
+    if item is None:
+        return None
+    return _give(connection, person, _mixed_in(connection, person, settings) or item, settings, at, chance)
+
+
+def find(connection: Connection, token: str, person: Person) -> Assignment | None:
+    """The assignment of that token, if it is this person's."""
+    theirs = _ASSIGNMENTS.c.token == token, _ASSIGNMENTS.c.person == person.id
+    row = connection.execute(select(_ASSIGNMENTS).where(*theirs)).one_or_none()
+    return None if row is None else Assignment.of(row)
+
+
+def lease(settings: Settings, at: datetime) -> datetime:
+    """When an item that is opened now goes to others."""
+    return at + timedelta(minutes=settings.lease_minutes)
+
+
+def still_theirs(connection: Connection, assignment: Assignment, at: datetime) -> bool:
+    """Whether an open assignment has its place yet: its lease runs, or nobody else has needed the place."""
+    if assignment.closed_at is not None or assignment.expires_at > at:
+        return True
+    item = _ITEMS.c
+    row = connection.execute(
+        select(item.stage, item.open, item.wanted, item.votes).where(item.id == assignment.item)
+    ).one()
+    if row.stage != "main":
+        return True
+    others = _unanswered(at, assignment.person) & (_ASSIGNMENTS.c.item == assignment.item)
+    taken = connection.execute(select(func.count()).select_from(_ASSIGNMENTS).where(others)).scalar_one()
+    return bool(row.open and row.votes + taken < row.wanted)
+
+
+def settle(connection: Connection, item_id: int) -> None:
+    """Work out from the log what the queue knows of an item: its votes, its skips, whether it is open.
+
+    Gold and calibration items stay open, since everyone is to have them; what came of a chat stays closed.
+    An item that as many people skipped as were to vote on it is given to nobody else.
+    """
+    votes: set[int] = set()
+    skips: set[int] = set()
+    for entry in standing(connection, items=[item_id]):
+        (skips if entry.given.skipped else votes).add(entry.person)
+    skips -= votes
+    item = _ITEMS.c
+    row = connection.execute(select(item.stage, item.origin, item.wanted).where(item.id == item_id)).one()
+    wants = len(votes) < row.wanted and len(skips) < row.wanted and row.origin != "chat"
+    counted = {"votes": len(votes), "skips": len(skips), "open": row.stage != "main" or wants}
+    connection.execute(update(_ITEMS).where(item.id == item_id).values(counted))
+
+
+def set_overlap(connection: Connection, settings: Settings) -> None:
+    """Want as many votes on every item as the settings say now."""
+    item = _ITEMS.c
+    wants = (item.votes < settings.overlap) & (item.skips < settings.overlap) & (item.origin != "chat")
+    changed = update(_ITEMS).where(item.wanted != settings.overlap)
+    connection.execute(changed.values(wanted=settings.overlap, open=(item.stage != "main") | wants))
+
+
+def progress(connection: Connection, person: Person, settings: Settings) -> Progress:
+    """How far a person is, and how much is left for them."""
+    closed = _ASSIGNMENTS.c.closed_at.is_not(None)
+    theirs = (_ASSIGNMENTS.c.person == person.id) & (_ASSIGNMENTS.c.kind == "vote")
+    done = connection.execute(
+        select(func.count()).select_from(_ASSIGNMENTS).where(theirs, closed)
+    ).scalar_one()
+    calibration = _calibration(connection, person, settings)
+    left = 0 if calibration.failed else calibration.left + _left(connection, person)
+    said = schema.judgements.c
+    times = (
+        select(said.seconds)
+        .where(said.person == person.id, said.kind == "vote", said.seconds.is_not(None))
+        .order_by(said.id.desc())
+        .limit(TIMED)
+    )
+    seconds = connection.execute(times).scalars().all()
+    return Progress(done, left, median(seconds) if seconds else None, calibration.failed)
+
+
+def _left(connection: Connection, person: Person) -> int:
+    """Main items that want votes and that the person has not answered."""
+    wanting = (_ITEMS.c.open) & (_ITEMS.c.stage == "main")
+    every = select(func.count()).select_from(_ITEMS).where(wanting)
+    answered = (
+        select(func.count())
+        .select_from(_ASSIGNMENTS.join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item))
+        .where(_ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.closed_at.is_not(None), wanting)
+    )
+    return connection.execute(every).scalar_one() - connection.execute(answered).scalar_one()
+
+
+def _resumed(connection: Connection, person: Person, settings: Settings, at: datetime) -> Assignment | None:
+    """What the person has open, with a new lease if theirs has run out and nobody took the place."""
+    own = (
+        select(_ASSIGNMENTS)
+        .where(_ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.closed_at.is_(None))
+        .where(_ASSIGNMENTS.c.kind == "vote")
+        .order_by(_ASSIGNMENTS.c.id)
+    )
+    for row in connection.execute(own).all():
+        mine = Assignment.of(row)
+        if mine.expires_at > at:
+            return mine
+        if still_theirs(connection, mine, at):
+            renewed = update(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id == mine.id)
+            renewed = renewed.values(expires_at=lease(settings, at))
+            return Assignment.of(connection.execute(renewed.returning(_ASSIGNMENTS)).one())
+        _release(connection, [mine.id])
+    return None
+
+
+def _unanswered(at: datetime, person: int) -> ColumnElement[bool]:
+    """Assignments by which others than this person have a place among an item's votes."""
+    return (
+        _ASSIGNMENTS.c.closed_at.is_(None)
+        & (_ASSIGNMENTS.c.kind == "vote")
+        & (_ASSIGNMENTS.c.expires_at > at)
+        & (_ASSIGNMENTS.c.person != person)
+    )
+
+
+def _not_had(person: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Items that this person was never given, for whatever, and has never said anything of."""
+    given = exists().where(_ASSIGNMENTS.c.item == _ITEMS.c.id, _ASSIGNMENTS.c.person == person)
+    said = exists().where(schema.judgements.c.item == _ITEMS.c.id, schema.judgements.c.person == person)
+    return ~given, ~said
+
+
+def _next_main(connection: Connection, person: Person, at: datetime) -> Item | None:
+    """The first item that wants votes, counting those that others are about to give."""
+    # A full item is rare, being in people's hands; the others are found in the index alone.
+    held = (
+        select(_ASSIGNMENTS.c.item)
+        .join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item)
+        .where(_unanswered(at, person.id))
+        .group_by(_ASSIGNMENTS.c.item, _ITEMS.c.votes, _ITEMS.c.wanted)
+        .having(_ITEMS.c.votes + func.count() >= _ITEMS.c.wanted)
+    )
+    full = connection.execute(held).scalars().all()
+    found = (
+        select(_ITEMS.c.id)
+        .where(_ITEMS.c.open, _ITEMS.c.stage == "main", *_not_had(person.id), _ITEMS.c.id.not_in(full))
+        .order_by(_ITEMS.c.priority, _ITEMS.c.id)
+        .limit(1)
+    )
+    id = connection.execute(found).scalar()
+    return None if id is None else _item(connection, id)
+
+
+def _item(connection: Connection, id: int) -> Item:
+    return Item.of(connection.execute(select(_ITEMS).where(_ITEMS.c.id == id)).one())
+
+
+@dataclass(frozen=True, slots=True)
+class _Calibration:
+    """Where a person is in the calibration round.
+
+    Attributes:
+        next: the item that comes now.
+        failed: they have been through, and met too few of the known answers.
+    """
+
+    next: Item | None = None
+    left: int = 0
+    failed: bool = False
+
+
+def _calibration(connection: Connection, person: Person, settings: Settings) -> _Calibration:
+    if not settings.calibration or person.calibrated:
+        return _Calibration()
+    first = (
+        select(_ITEMS.c.id, _ITEMS.c.gold)
+        .where(_ITEMS.c.open, _ITEMS.c.stage == "calibration")
+        .order_by(_ITEMS.c.priority, _ITEMS.c.id)
+        .limit(settings.calibration)
+    )
+    items = {row.id: row.gold for row in connection.execute(first)}
+    given = select(_ASSIGNMENTS.c.item, _ASSIGNMENTS.c.closed_at).where(
+        _ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.item.in_(items)
+    )
+    had = {row.item: row.closed_at is not None for row in connection.execute(given)}
+    left = sum(not had.get(item, False) for item in items)
+    coming = [item for item in items if item not in had]
+    if coming:
+        return _Calibration(_item(connection, coming[0]), left)
+    if left or settings.calibration_pass is None:
+        return _Calibration(left=left)
+    known = {item: Answer.model_validate(gold) for item, gold in items.items() if gold is not None}
+    met = _met(connection, person, known)
+    return _Calibration(failed=met < settings.calibration_pass * len(known))
+
+
+def _met(connection: Connection, person: Person, known: dict[int, Answer]) -> int:
+    """How many known answers a person met, by what they said first: later they may have been told."""
+    said = schema.judgements
+    rows = (
+        select(said.c.item, said.c.answer)
+        .where(said.c.item.in_(known), said.c.person == person.id)
+        .where(said.c.kind == "vote", said.c.action == "give")
+        .order_by(said.c.id.desc())
+    )
+    first = {row.item: Answer.model_validate(row.answer) for row in connection.execute(rows)}
+    return sum(answer.meets(known[item]) is True for item, answer in first.items())
+
+
+def _mixed_in(connection: Connection, person: Person, settings: Settings) -> Item | None:
+    """An item whose answer is known, about one time in `gold_every`.
+
+    The lot is drawn by the seed and the person, and by the project's secret: whoever knows the others could
+    work out which items are watched.
+    """
+    if settings.gold_every is None:
+        return None
+    theirs = (_ASSIGNMENTS.c.person == person.id) & (_ASSIGNMENTS.c.kind == "vote")
+    had = connection.execute(select(func.count()).select_from(_ASSIGNMENTS).where(theirs)).scalar_one()
+    secret = connection.execute(select(schema.project.c.secret)).scalar_one()
+    lot = random.Random(hashlib.sha256(f"{secret} {settings.seed} {person.id} {had}".encode()).digest())
+    if lot.randrange(settings.gold_every):
+        return None
+    gold = (
+        select(_ITEMS.c.id)
+        .where(_ITEMS.c.open, _ITEMS.c.stage == "gold", *_not_had(person.id))
+        .order_by(_ITEMS.c.priority, _ITEMS.c.id)
+        .limit(GOLD_CHOICE)
+    )
+    ids = connection.execute(gold).scalars().all()
+    return _item(connection, lot.choice(ids)) if ids else None
+
+
+def _give(
+    connection: Connection,
+    person: Person,
+    item: Item,
+    settings: Settings,
+    at: datetime,
+    chance: random.Random | None,
+) -> Assignment:
+    if item.stage == "main":
+        _make_room(connection, item, at)
+    row = {
+        "token": secrets.token_urlsafe(TOKEN_BYTES),
+        "item": item.id,
+        "person": person.id,
+        "kind": "vote",
+        "shown": _shown(connection, person, item, chance or _CHANCE),
+        "opened_at": at,
+        "expires_at": lease(settings, at),
+    }
+    made = insert(_ASSIGNMENTS).values(row).returning(_ASSIGNMENTS)
+    return Assignment.of(connection.execute(made).one())
+
+
+def _make_room(connection: Connection, item: Item, at: datetime) -> None:
+    """Take the item away from as many of those who left it as must go for one more to get it."""
+    open_ones = (
+        select(_ASSIGNMENTS.c.id, _ASSIGNMENTS.c.expires_at)
+        .where(_ASSIGNMENTS.c.item == item.id, _ASSIGNMENTS.c.kind == "vote")
+        .where(_ASSIGNMENTS.c.closed_at.is_(None))
+        .order_by(_ASSIGNMENTS.c.expires_at, _ASSIGNMENTS.c.id)
+    )
+    rows = connection.execute(open_ones).all()
+    too_many = item.votes + len(rows) + 1 - item.wanted
+    expired = [row.id for row in rows if row.expires_at <= at]
+    _release(connection, expired[: max(too_many, 0)])
+
+
+def _release(connection: Connection, ids: Sequence[int]) -> None:
+    if ids:
+        connection.execute(delete(schema.drafts).where(schema.drafts.c.assignment.in_(ids)))
+        connection.execute(delete(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id.in_(ids)))
+
+
+def _shown(connection: Connection, person: Person, item: Item, chance: random.Random) -> list[int]:
+    """Which response stands in each place.
+
+    Of two, each comes first equally often for every person, in blocks of two; where a block leaves the choice
+    it is the one that came first less often on this item; where that does too it is drawn.
+    """
+    if len(item.responses) != 2:
+        return chance.sample(range(len(item.responses)), len(item.responses))
+    for among in (_ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.item == item.id):
+        straight, turned = _times_shown(connection, among)
+        if straight != turned:
+            return [1, 0] if straight > turned else [0, 1]
+    return chance.choice([[0, 1], [1, 0]])
+
+
+def _times_shown(connection: Connection, among: ColumnElement[bool]) -> tuple[int, int]:
+    """How often two responses were shown in the item's order, and how often the other way round."""
+    shown = cast(_ASSIGNMENTS.c.shown, String)
+    counted = (
+        select(shown, func.count())
+        .where(among, _ASSIGNMENTS.c.kind == "vote", shown.in_(["[0, 1]", "[1, 0]"]))
+        .group_by(shown)
+    )
+    found = dict(connection.execute(counted).tuples().all())
+    return found.get("[0, 1]", 0), found.get("[1, 0]", 0)
