@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, cast, delete, exists, func, insert, select, update
 
@@ -229,6 +230,17 @@ def _item(connection: Connection, id: int) -> Item:
     return Item.of(connection.execute(select(_ITEMS).where(_ITEMS.c.id == id)).one())
 
 
+def calibration_round(connection: Connection, settings: Settings) -> dict[int, dict[str, Any] | None]:
+    """The items of the calibration round in order, with the right answer of each, where it is known."""
+    first = (
+        select(_ITEMS.c.id, _ITEMS.c.gold)
+        .where(_ITEMS.c.open, _ITEMS.c.stage == "calibration")
+        .order_by(_ITEMS.c.priority, _ITEMS.c.id)
+        .limit(settings.calibration)
+    )
+    return {row.id: row.gold for row in connection.execute(first)}
+
+
 @dataclass(frozen=True, slots=True)
 class _Calibration:
     """Where a person is in the calibration round.
@@ -246,13 +258,7 @@ class _Calibration:
 def _calibration(connection: Connection, person: Person, settings: Settings) -> _Calibration:
     if not settings.calibration or person.calibrated:
         return _Calibration()
-    first = (
-        select(_ITEMS.c.id, _ITEMS.c.gold)
-        .where(_ITEMS.c.open, _ITEMS.c.stage == "calibration")
-        .order_by(_ITEMS.c.priority, _ITEMS.c.id)
-        .limit(settings.calibration)
-    )
-    items = {row.id: row.gold for row in connection.execute(first)}
+    items = calibration_round(connection, settings)
     given = select(_ASSIGNMENTS.c.item, _ASSIGNMENTS.c.closed_at).where(
         _ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.item.in_(items)
     )
