@@ -88,16 +88,22 @@ def skipped(word: Word) -> Quarantined:
     return left_out(word, SKIPPED, word.answer.reason or "the annotator skipped the item")
 
 
+def is_pair(word: Word, settings: Settings) -> bool:
+    """Whether it is about which of two responses is better; of a skip, whether that was asked."""
+    asked = settings.task == "pairwise" or word.entry.kind == "chat"
+    return asked if word.answer.skipped else word.answer.verdict is not None
+
+
 def judgement(word: Word) -> Judgement:
-    """A verdict on a pair, or a skip, as the raw record of it."""
+    """A word about a pair, a skip too, as the raw record of it."""
     assert word.answer.verdict is not None
     return Judgement(
         word.item.key,
         word.annotator,
         word.answer.verdict,
         strength=word.answer.strength,
-        shown_order=tuple(SIDES[place] for place in word.entry.shown) if _is_pair(word) else (),
-        rationale=word.answer.rationale,
+        shown_order=tuple(SIDES[place] for place in word.entry.shown),
+        rationale=word.answer.rationale or word.answer.reason,
         seconds=word.entry.seconds,
         at=word.entry.at,
     )
@@ -249,7 +255,3 @@ def _own(word: Word) -> dict[str, Any]:
         own["flags"] = list(word.answer.flags)
     own["at"] = word.entry.at.isoformat()
     return own
-
-
-def _is_pair(word: Word) -> bool:
-    return len(word.item.responses) == len(SIDES)

@@ -36,8 +36,7 @@ class Word:
 
     @property
     def answer(self) -> Answer:
-        assert self.entry.answer is not None  # what stands was given
-        return self.entry.answer
+        return self.entry.given
 
 
 def words(

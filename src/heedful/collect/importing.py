@@ -1,0 +1,2 @@
+"""placeholder"""
+IMPORTED = "votes imported"
