@@ -141,7 +141,7 @@ def check_password(database: Database, name: str, password: str) -> Person | Non
     """
     with database.read() as connection:
         person = by_name(connection, name)
-        kept = None if person is None or not person.active else _password_of(connection, person)
+        kept = None if person is None or not person.active else password_of(connection, person)
     if not passwords.fits(password, kept) or person is None or kept is None:
         return None
     if passwords.outdated(kept):
@@ -150,6 +150,12 @@ def check_password(database: Database, name: str, password: str) -> Person | Non
             same = (schema.people.c.id == person.id) & (schema.people.c.password_hash == kept)
             connection.execute(update(schema.people).where(same).values(password_hash=again))
     return person
+
+
+def password_of(connection: Connection, person: Person) -> str | None:
+    """The hash of somebody's password; None of somebody without one."""
+    known = select(schema.people.c.password_hash).where(schema.people.c.id == person.id)
+    return connection.execute(known).scalar()
 
 
 def end_session(connection: Connection, nonce: str, until: datetime) -> None:
@@ -274,11 +280,6 @@ def _one(connection: Connection, query: Select[tuple[object, ...]]) -> Person | 
 
 def _id(person: Person | None) -> int | None:
     return None if person is None else person.id
-
-
-def _password_of(connection: Connection, person: Person) -> str | None:
-    known = select(schema.people.c.password_hash).where(schema.people.c.id == person.id)
-    return connection.execute(known).scalar()
 
 
 def _change(connection: Connection, person: Person, what: str, by: Person | None, **values: object) -> None:

@@ -16,6 +16,7 @@ from heedful.collect.settings import Settings
 from heedful.collect.web.app import create_app
 
 SignIn = Callable[..., TestClient]
+OWN = "http://localhost"  # a name that the app answers to
 
 
 def csrf_of(html: str) -> str:
@@ -47,7 +48,7 @@ def sign_in(project: Project) -> SignIn:
     def signed_in(name: str = "ann", role: Role = "annotator") -> TestClient:
         with project.database.write() as connection:
             _, token = people.add(connection, name, role)
-        client = TestClient(app, follow_redirects=False)
+        client = TestClient(app, OWN, follow_redirects=False)
         assert client.get(f"/join/{token}").status_code == 303
         return client
 

@@ -6,10 +6,11 @@ from fastapi.testclient import TestClient
 
 from heedful.collect.web.app import create_app
 from heedful.collect.web.security import HEADERS
+from tests.collect.web.conftest import OWN
 
 
 def test_whoever_has_no_session_is_sent_to_sign_in_and_a_link_signs_in(project, sign_in) -> None:
-    stranger = TestClient(create_app(project), follow_redirects=False)
+    stranger = TestClient(create_app(project), OWN, follow_redirects=False)
 
     assert (stranger.get("/").status_code, stranger.get("/").headers["location"]) == (303, "/login")
     assert stranger.get("/join/guess").status_code == 404

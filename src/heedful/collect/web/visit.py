@@ -17,6 +17,9 @@ from heedful.collect import people
 from heedful.collect.model import Person, Role
 from heedful.collect.project import Project
 from heedful.collect.web import sessions
+from heedful.collect.web.security import LARGEST
+
+MOST_FIELDS = 3000  # of a form: scores of fifty responses by some dozens of aspects
 
 
 class NotSignedIn(Exception):
@@ -37,11 +40,14 @@ def visitor(request: Request, project: ProjectDep) -> Person | None:
     if session is None:
         return None
     with project.database.read() as connection:
-        person = people.by_id(connection, session.person)
-    if person is None or not person.active or person.epoch != session.epoch:
-        return None
-    request.state.person, request.state.csrf = person, sessions.csrf(session, project.secret)
+        person = people.by_session(connection, session.person, session.epoch, session.nonce)
+    if person is not None:
+        request.state.person, request.state.csrf = person, sessions.csrf(session, project.secret)
+        request.state.nonce = session.nonce
     return person
+
+
+Visitor = Annotated[Person | None, Depends(visitor)]
 
 
 class May:
@@ -55,7 +61,7 @@ class May:
     def __init__(self, role: Role) -> None:
         self.role = role
 
-    def __call__(self, person: Annotated[Person | None, Depends(visitor)]) -> Person:
+    def __call__(self, person: Visitor) -> Person:
         if person is None:
             raise NotSignedIn
         if not person.may(self.role):
@@ -68,6 +74,23 @@ Reviewer = Annotated[Person, Depends(May("reviewer"))]
 Admin = Annotated[Person, Depends(May("admin"))]
 
 
+async def form_of(request: Request) -> FormData:
+    """A request's form, without files.
+
+    Raises:
+        HTTPException: 400, it has too many fields, a file, or NUL characters, which databases do not keep.
+    """
+    form = await request.form(max_files=0, max_fields=MOST_FIELDS, max_part_size=LARGEST)
+    if any("\0" in part for pair in form.multi_items() for part in pair if isinstance(part, str)):
+        raise HTTPException(400, "The text has a character in it that is none.")
+    return form
+
+
+def same(given: object, token: str) -> bool:
+    """Whether a token is the one, in a time that says nothing of how nearly it is."""
+    return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), token.encode())
+
+
 async def own_form(request: Request, person: Annotator) -> FormData:
     """The form of a signed-in visitor, whose token shows that it came from one of the app's own pages.
 
@@ -76,9 +99,9 @@ async def own_form(request: Request, person: Annotator) -> FormData:
     Raises:
         HTTPException: 403, the token is missing or another's.
     """
-    form = await request.form()
+    form = await form_of(request)
     given = request.headers.get("X-CSRF-Token") or form.get("csrf")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), request.state.csrf.encode()):
+    if not same(given, request.state.csrf):
         raise HTTPException(403)
     return form
 
