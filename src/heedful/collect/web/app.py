@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -14,7 +15,7 @@ from heedful.collect.web import account, api, api_page, judging, login
 from heedful.collect.web.errors import Failures, explained, to_sign_in
 from heedful.collect.web.limits import Limits, RateLimit
 from heedful.collect.web.security import BodyLimit, Door, Headers
-from heedful.collect.web.troubles import UNREACHABLE, unreachable
+from heedful.collect.web.troubles import UNREACHABLE, unfit, unreachable
 from heedful.collect.web.visit import NotSignedIn
 
 STATIC = Path(__file__).parent / "static"

@@ -1,0 +1,247 @@
+"""The REST API under `/api/v1`: everything that people do by the pages, for programs.
+
+A token (`Authorization: Bearer ...`) acts for one person and may what their role may. Cookies are no way in,
+so that no page elsewhere can make a browser call it. An annotator is told as little as by the pages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Connection, select
+
+from heedful.collect import items, log, people, queue, schema, votes
+from heedful.collect.model import Assignment, Item, Person, Role
+from heedful.collect.project import now
+from heedful.collect.web import api_models as models
+from heedful.collect.web.api_rows import records_of_rows
+from heedful.collect.web.visit import ProjectDep
+
+PREFIX = "/api/v1"
+REASONS = {
+    400: "The body is not JSON.",
+    401: "There is no token, or it is none of this project's.",
+    403: "The person whom the token acts for may not do this.",
+    404: "There is no such thing, or it is not yours.",
+    409: "It does not go with what is there.",
+    413: "That is too much text.",
+    422: "The request does not fit.",
+    429: "That was too often. Wait a little and try again.",
+    503: "The database does not answer. Nothing is lost: try again.",
+}
+
+
+def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """What an operation answers besides success, for the OpenAPI document."""
+    always = (401, 403, 422, 429, 503)
+    return {
+        code: {"model": models.Problem, "description": REASONS[code]} for code in sorted({*always, *codes})
+    }
+
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token acts for one person.")
+
+
+class Holder:
+    """The person a request's token acts for, if they have a role or one that may more."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    def __call__(
+        self,
+        project: ProjectDep,
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Person:
+        if given is None:
+            raise HTTPException(401, REASONS[401], {"WWW-Authenticate": "Bearer"})
+        with project.database.read() as connection:
+            person = people.by_token(connection, given.credentials)
+        if person is None:
+            raise HTTPException(401, REASONS[401], {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        if not person.may(self.role):
+            raise HTTPException(403, REASONS[403])
+        return person
+
+
+Annotator = Annotated[Person, Depends(Holder("annotator"))]
+Reviewer = Annotated[Person, Depends(Holder("reviewer"))]
+Admin = Annotated[Person, Depends(Holder("admin"))]
+
+router = APIRouter(prefix=PREFIX)
+
+
+@router.get(
+    "/next",
+    tags=["judging"],
+    responses={204: {"description": "Nothing is left for you."}, **problems()},
+    response_description="An item, as you are shown it.",
+    response_model=models.Next,
+)
+def next_item(project: ProjectDep, person: Annotator) -> models.Next | Response:
+    """The next item for you; one you have open comes first."""
+    with project.database.write() as connection:
+        assignment = queue.open_next(connection, person, project.settings, now())
+        if assignment is None:
+            return Response(status_code=204)
+        item = items.get(connection, assignment.item)
+    return models.Next(
+        token=assignment.token,
+        prompt=models.Turn.several(item.prompt),
+        responses=[models.Turn.several(item.responses[place].turns) for place in assignment.shown],
+        asks=models.Asks.of(project.settings),
+        expires_at=assignment.expires_at,
+    )
+
+
+@router.post("/assignments/{token}/answer", tags=["judging"], responses=problems(400, 404, 409, 413))
+def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: Annotator) -> models.Accepted:
+    """Answer an item that you were given; a later answer takes the place of an earlier one."""
+    with project.database.write() as connection:
+        assignment = _own(connection, token, person)
+        new = not _known(connection, vote.uid)
+        try:
+            votes.submit(
+                connection,
+                assignment,
+                vote.answer,
+                project.settings,
+                uid=vote.uid,
+                seconds=vote.seconds,
+                at=now(),
+            )
+        except votes.Refused as refused:
+            raise HTTPException(409 if not new else 422, str(refused)) from None
+    return models.Accepted(new=new)
+
+
+@router.post("/assignments/{token}/undo", tags=["judging"], responses=problems(400, 404, 409, 413))
+def undo(token: models.Token, wish: models.Undo, project: ProjectDep, person: Annotator) -> models.Accepted:
+    """Take your answer to an item back; you can answer it again."""
+    with project.database.write() as connection:
+        assignment = _own(connection, token, person)
+        new = not _known(connection, wish.uid)
+        try:
+            votes.retract(connection, assignment, project.settings, uid=wish.uid, at=now())
+        except votes.Refused as refused:
+            raise HTTPException(409, str(refused)) from None
+    return models.Accepted(new=new)
+
+
+@router.get("/progress", tags=["judging"], responses=problems())
+def progress(project: ProjectDep, person: Annotator) -> models.Progress:
+    """How far you are."""
+    with project.database.read() as connection:
+        found = queue.progress(connection, person, project.settings)
+    return models.Progress(done=found.done, left=found.left, seconds_each=found.seconds_each)
+
+
+@router.get("/judgements", tags=["results"], responses=problems())
+def judgements(
+    project: ProjectDep, person: Reviewer, after: models.After = 0, limit: models.Limit = models.ROWS
+) -> models.Log:
+    """The log, oldest first: all that was ever voted, with what came in its place or took it back."""
+    with project.database.read() as connection:
+        found = [models.LogEntry.of(entry) for entry in log.entries(connection, after, limit)]
+    return models.Log(entries=found)
+
+
+@router.get("/items", tags=["results"], responses=problems())
+def list_items(
+    project: ProjectDep, person: Reviewer, after: models.After = 0, limit: models.Limit = models.ROWS
+) -> models.Items:
+    """The items, in the order they were added."""
+    known = schema.items
+    wanted = select(known).where(known.c.id > after).order_by(known.c.id).limit(limit)
+    with project.database.read() as connection:
+        rows = connection.execute(wanted).all()
+    found = [models.Item.of(Item.of(row), hidden=person.may("admin")) for row in rows]
+    return models.Items(items=found)
+
+
+@router.post("/items", tags=["project"], responses=problems(400, 413))
+def add_items(new: models.NewItems, project: ProjectDep, person: Admin) -> models.Loaded:
+    """Add records as items; one that is in the project already is left as it is."""
+    rows = records_of_rows(new.records)
+    with project.database.write() as connection:
+        loaded = items.add_records(connection, rows, project.settings, stage=new.stage)
+    left_out = [
+        models.LeftOut(where=one.where, reason=one.reason, detail=one.detail) for one in loaded.quarantined
+    ]
+    return models.Loaded(
+        read=loaded.counts.read,
+        used=loaded.used,
+        added=loaded.added,
+        known=loaded.known,
+        left_out=left_out,
+    )
+
+
+@router.get("/people", tags=["project"], responses=problems())
+def list_people(
+    project: ProjectDep, person: Admin, after: models.After = 0, limit: models.Limit = models.ROWS
+) -> models.People:
+    """Who takes part, and who did."""
+    known = schema.people
+    wanted = select(known).where(known.c.id > after).order_by(known.c.id).limit(limit)
+    with project.database.read() as connection:
+        rows = connection.execute(wanted).all()
+    return models.People(people=[models.Person.of(Person.of(row)) for row in rows])
+
+
+@router.post("/people", tags=["project"], status_code=201, responses=problems(400, 409, 413))
+def invite(new: models.NewPerson, project: ProjectDep, person: Admin) -> models.Invited:
+    """Somebody new, and the link that lets them in."""
+    with project.database.write() as connection:
+        try:
+            made, token = people.add(connection, new.name, new.role, by=person)
+        except people.Refused as refused:
+            raise HTTPException(409, str(refused)) from None
+    return models.Invited(person=models.Person.of(made), link=f"/join/{token}")
+
+
+@router.post("/people/{id}/link", tags=["project"], responses=problems(404, 409))
+def renew_link(id: models.PersonId, project: ProjectDep, person: Admin) -> models.Invited:
+    """A new link for somebody; the one before and all their sessions end."""
+    with project.database.write() as connection:
+        found = _person(connection, id)
+        token = people.new_link(connection, found, by=person)
+    return models.Invited(person=models.Person.of(found), link=f"/join/{token}")
+
+
+@router.delete("/people/{id}", tags=["project"], status_code=204, responses=problems(404, 409))
+def deactivate(id: models.PersonId, project: ProjectDep, person: Admin) -> None:
+    """Let somebody in no more. Their votes stay; so does their name, in the log."""
+    with project.database.write() as connection:
+        found = _person(connection, id)
+        try:
+            people.deactivate(connection, found, by=person)
+        except people.Refused as refused:
+            raise HTTPException(409, str(refused)) from None
+
+
+@router.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+def nothing(request: Request) -> Response:
+    return JSONResponse({"detail": REASONS[404]}, 404)
+
+
+def _own(connection: Connection, token: str, person: Person) -> Assignment:
+    found = queue.find(connection, token, person)
+    if found is None:
+        raise HTTPException(404, REASONS[404])
+    return found
+
+
+def _person(connection: Connection, id: int) -> Person:
+    found = people.by_id(connection, id)
+    if found is None:
+        raise HTTPException(404, REASONS[404])
+    return found
+
+
+def _known(connection: Connection, uid: str) -> bool:
+    known = select(schema.judgements.c.id).where(schema.judgements.c.uid == uid)
+    return connection.execute(known).first() is not None
