@@ -41,4 +41,7 @@ def create_app(project: Project, *, hosts: Sequence[str] = (), limits: Limits | 
         app.include_router(part.router)
     app.add_exception_handler(NotSignedIn, to_sign_in)
     app.add_exception_handler(HTTPException, explained)
+    app.add_exception_handler(RequestValidationError, unfit)
+    for trouble in UNREACHABLE:
+        app.add_exception_handler(trouble, unreachable)
     return app

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def unfit(request: Request, error: Exception) -> Response:
-    """422: where a request does not fit and why, without repeating what was sent: it may be no text at all."""
+    """422: where a request does not fit and why, without what was sent: it may be no text at all."""
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
     told = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:MOST_FAULTS]]
