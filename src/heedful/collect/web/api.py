@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection, select
 
@@ -195,9 +194,13 @@ def list_people(
 @router.post("/people", tags=["project"], status_code=201, responses=problems(400, 409, 413))
 def invite(new: models.NewPerson, project: ProjectDep, person: Admin) -> models.Invited:
     """Somebody new, and the link that lets them in."""
+    try:
+        name = people.named(new.name)
+    except people.Refused as refused:
+        raise HTTPException(422, str(refused)) from None
     with project.database.write() as connection:
         try:
-            made, token = people.add(connection, new.name, new.role, by=person)
+            made, token = people.add(connection, name, new.role, by=person)
         except people.Refused as refused:
             raise HTTPException(409, str(refused)) from None
     return models.Invited(person=models.Person.of(made), link=f"/join/{token}")
@@ -221,11 +224,6 @@ def deactivate(id: models.PersonId, project: ProjectDep, person: Admin) -> None:
             people.deactivate(connection, found, by=person)
         except people.Refused as refused:
             raise HTTPException(409, str(refused)) from None
-
-
-@router.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-def nothing(request: Request) -> Response:
-    return JSONResponse({"detail": REASONS[404]}, 404)
 
 
 def _own(connection: Connection, token: str, person: Person) -> Assignment:

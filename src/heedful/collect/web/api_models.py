@@ -22,9 +22,7 @@ ROWS = 100  # of a page of results, where none is said
 LARGEST_ID = 2**31 - 1  # that a database's integer holds
 LONGEST_SECONDS = 10_000_000.0  # on one item
 
-Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(?:[^\x00-\x1f\x7f]*\S)?$")
-]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Uid = Annotated[
     str,
     StringConstraints(pattern=r"^[!-~]{1,64}$"),

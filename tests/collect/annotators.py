@@ -1,0 +1,144 @@
+"""Simulated annotators: they vote over HTTP, through the pages as a browser does or through the REST API.
+
+Each keeps a journal of what the server acknowledged. What is not acknowledged, because the connection broke
+or the server said 5xx, they send again with the same uid, as the app's own pages do. They know HTTP and what
+a page looks like, and nothing of the app's insides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, TypeVar
+
+import httpx2
+
+T = TypeVar("T")
+
+PATIENCE = 60.0  # seconds that one request is tried again for
+PAUSE = 0.05  # seconds between tries
+TIMEOUT = 30.0  # seconds for one answer
+VERDICTS = ("a", "b", "tie")
+
+
+class TryAgain(Exception):
+    """The server said that the trouble is its own."""
+
+
+class GaveUp(Exception):
+    """A request was tried for `PATIENCE` seconds, or refused."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """An item in the annotator's hands: the token that names it, and the hidden fields of its form."""
+
+    token: str
+    hidden: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A vote that the server said it has; the verdict is as shown."""
+
+    uid: str
+    token: str
+    verdict: str
+
+
+class Door(Protocol):
+    """A way to the server."""
+
+    async def enter(self) -> None: ...
+    async def next(self) -> Open | None: ...
+    async def submit(self, item: Open, uid: str, verdict: str) -> None: ...
+    async def leave(self) -> None: ...
+
+
+class Api:
+    """Through the REST API, by a token."""
+
+    def __init__(self, address: str, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        self._client = httpx2.AsyncClient(
+            base_url=f"{address}/api/v1", headers=headers, timeout=TIMEOUT, trust_env=False
+        )
+
+    async def enter(self) -> None:
+        """A token needs no session."""
+
+    async def next(self) -> Open | None:
+        answer = _checked(await self._client.get("/next"))
+        return None if answer.status_code == 204 else Open(answer.json()["token"])
+
+    async def submit(self, item: Open, uid: str, verdict: str) -> None:
+        vote = {"answer": {"verdict": verdict}, "uid": uid, "seconds": 1.0}
+        _checked(await self._client.post(f"/assignments/{item.token}/answer", json=vote))
+
+    async def leave(self) -> None:
+        await self._client.aclose()
+
+
+@dataclass
+class Annotator:
+    """Somebody who takes the next item and votes, over and over, until nothing is left.
+
+    Args:
+        think: seconds between an item and the vote, on average, drawn from an exponential distribution.
+
+    Attributes:
+        journal: what was acknowledged.
+        next, submit: seconds that answers took; of tries that failed nothing is kept.
+        failed: tries that the server did not answer, or answered by 5xx.
+    """
+
+    door: Door
+    chance: random.Random
+    think: float = 0.0
+    journal: list[Acknowledged] = field(default_factory=list)
+    next: list[float] = field(default_factory=list)
+    submit: list[float] = field(default_factory=list)
+    failed: int = 0
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Vote until nothing is left, or until `stop` is set."""
+        await self._insist(self.door.enter)
+        while not stop.is_set():
+            item = await self._insist(self.door.next, self.next)
+            if item is None:
+                break
+            if self.think:
+                await asyncio.sleep(self.chance.expovariate(1 / self.think))
+            vote = Acknowledged(str(uuid.uuid4()), item.token, self.chance.choice(VERDICTS))
+            await self._insist(partial(self.door.submit, item, vote.uid, vote.verdict), self.submit)
+            self.journal.append(vote)
+        await self.door.leave()
+
+    async def _insist(self, ask: Callable[[], Awaitable[T]], times: list[float] | None = None) -> T:
+        begun = time.monotonic()
+        while time.monotonic() - begun < PATIENCE:
+            sent = time.perf_counter()
+            try:
+                done = await ask()
+            except (httpx2.TransportError, TryAgain):
+                self.failed += 1
+                await asyncio.sleep(PAUSE)
+                continue
+            if times is not None:
+                times.append(time.perf_counter() - sent)
+            return done
+        raise GaveUp(f"nothing came of it in {PATIENCE:g} s")
+
+
+def _checked(answer: httpx2.Response) -> httpx2.Response:
+    """The answer, unless it is an error."""
+    if answer.status_code >= 500:
+        raise TryAgain
+    if answer.status_code >= 400:
+        raise GaveUp(f"{answer.request.url}: {answer.status_code} {answer.text[:300]}")
+    return answer

@@ -1,0 +1,98 @@
+"""`heedful collect serve` as a process of its own on a loopback port, to be killed and started again."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+
+PATIENCE = 60.0  # seconds until it answers
+POLL = 0.02  # seconds
+
+
+@dataclass
+class Served:
+    """The server of a project's database.
+
+    Args:
+        url: the database's address.
+        folder: where its output goes.
+        more: further arguments of the command.
+    """
+
+    url: str
+    folder: Path
+    more: Sequence[str] = ()
+    port: int = field(default_factory=lambda: free_port())
+    _process: subprocess.Popen[bytes] | None = None
+    _log: IO[Any] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        """What all its processes have written so far."""
+        return (self.folder / "server.log").read_text()
+
+    def start(self) -> float:
+        """Start it, and wait for the first page.
+
+        Returns:
+            Seconds from the start of the process until that page was there.
+        """
+        command = [sys.executable, "-m", "heedful", "collect", "serve", "--no-open", "--database", self.url]
+        self._log = (self.folder / "server.log").open("ab")
+        begun = time.perf_counter()
+        self._process = subprocess.Popen(
+            [*command, "--port", str(self.port), *self.more], stdout=self._log, stderr=self._log
+        )
+        with httpx2.Client(timeout=PATIENCE, trust_env=False) as client:
+            while time.perf_counter() - begun < PATIENCE and self._process.poll() is None:
+                try:
+                    if client.get(f"{self.address}/login").status_code == 200:
+                        return time.perf_counter() - begun
+                except httpx2.TransportError:
+                    time.sleep(POLL)
+        raise RuntimeError(f"the server does not answer: {self.said}")
+
+    def kill(self) -> None:
+        """SIGKILL: it has no time to put anything in order."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._closed()
+
+    def stop(self) -> None:
+        """SIGTERM, and the exit it asks for; nothing if it does not run."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        self._closed()
+
+    def _closed(self) -> None:
+        self._process = None
+        if self._log is not None:
+            self._log.close()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
