@@ -14,6 +14,7 @@ from heedful.collect.model import Role
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
 from heedful.collect.web.app import create_app
+from tests.collect.web.browser import browser, browser_page, served  # noqa: F401  fixtures for all of them
 
 SignIn = Callable[..., TestClient]
 OWN = "http://localhost"  # a name that the app answers to
