@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from heedful.collect import order, schema
-from heedful.collect.making import Made, Unit, fingerprint, left_out, make
+from heedful.collect.making import Made, Unit, left_out, make
 from heedful.collect.model import Item, Origin, Stage, turns
 from heedful.collect.project import now
 from heedful.collect.settings import Settings
@@ -96,16 +96,15 @@ def _add(
     origin: Origin,
     loaded: Loaded,
 ) -> None:
-    marks = [[fingerprint(made.prompt, _texts(made)) for made in unit.made] for unit in units]
-    stages = _stages(connection, [mark for of_unit in marks for mark in of_unit])
-    new: dict[str, Made] = {}
-    for unit, of_unit in zip(units, marks, strict=True):
+    stages = _stages(connection, [made.fingerprint for unit in units for made in unit.made])
+    new: list[Made] = []
+    for unit in units:
         fits = False
-        for made, mark in zip(unit.made, of_unit, strict=True):
-            there = stages.get(mark)
+        for made in unit.made:
+            there = stages.get(made.fingerprint)
             if there is None:
-                new[mark] = made
-                stages[mark] = made.stage
+                new.append(made)
+                stages[made.fingerprint] = made.stage
                 fits = True
             elif stage in ("main", there):
                 loaded.known += 1
@@ -121,19 +120,18 @@ def _add(
 
 
 def _rows(
-    connection: Connection, new: dict[str, Made], settings: Settings, origin: Origin
+    connection: Connection, new: Sequence[Made], settings: Settings, origin: Origin
 ) -> Iterator[dict[str, Any]]:
-    names = {mark: _name(made, mark) for mark, made in new.items()}
-    taken = _taken(connection, list(names.values()))
+    names = [_name(made) for made in new]
+    taken = _taken(connection, names)
     at = now()
-    for mark, made in new.items():
-        key = names[mark]
+    for made, key in zip(new, names, strict=True):
         if key in taken:
-            key = f"{key[: LONGEST_KEY - _MARK - 1]}-{mark[:_MARK]}"
+            key = f"{key[: LONGEST_KEY - _MARK - 1]}-{made.fingerprint[:_MARK]}"
         taken.add(key)
         yield {
             "key": key,
-            "fingerprint": mark,
+            "fingerprint": made.fingerprint,
             "prompt": turns(made.prompt),
             "responses": [
                 {"turns": turns(response.turns), "generator": response.generator}
@@ -145,23 +143,19 @@ def _rows(
             "source": _storable(made.source),
             "metadata": made.metadata,
             "wanted": settings.overlap,
-            "priority": order.first_priority(settings, mark),
+            "priority": order.first_priority(settings, made.fingerprint),
             "created_at": at,
         }
 
 
-def _name(made: Made, mark: str) -> str:
+def _name(made: Made) -> str:
     """What the item is called if no other is: by its record's id, or by its texts."""
-    return _storable(made.name)[:LONGEST_KEY] or f"item-{mark[:_MARK]}"
+    return _storable(made.name)[:LONGEST_KEY] or f"item-{made.fingerprint[:_MARK]}"
 
 
 def _storable(text: str) -> str:
     """Without what a database's texts cannot hold: NUL, and halves of surrogate pairs."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
-
-
-def _texts(made: Made) -> Iterator[Any]:
-    return (response.turns for response in made.responses)
 
 
 def _stages(connection: Connection, marks: Sequence[str]) -> dict[str, str]:

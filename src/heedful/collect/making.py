@@ -82,6 +82,7 @@ COMPARING = ("pairwise", "ranking")
 class Made(NamedTuple):
     """An item that is in no database yet; `name` is what it is to be called, "" where nothing says."""
 
+    fingerprint: str
     name: str
     prompt: Messages
     responses: tuple[Response, ...]
@@ -106,6 +107,7 @@ class _Told:
         worth: the better one's is higher; compared within one item.
         thumb: True is up.
         scores: by aspect; None where two records differ.
+        digest: of its turns.
     """
 
     turns: Messages
@@ -113,6 +115,7 @@ class _Told:
     worth: float | None = None
     thumb: bool | None = None
     scores: dict[str, float | None] = field(default_factory=dict)
+    digest: str = ""
 
 
 def make(records: Iterable[Record], settings: Settings, stage: Stage) -> Iterator[Unit | Quarantined]:
@@ -137,15 +140,22 @@ def left_out(record: Record, reason: str, place: int = 0) -> Quarantined:
 
 
 def fingerprint(prompt: Messages, responses: Iterable[Messages]) -> str:
-    """Of a prompt and a set of responses in any order: what two items that are the same have in common."""
-    parts = [_digest(prompt), *sorted(_digest(response) for response in responses)]
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
+    """Of a prompt and a set of responses in any order: what two items that are the same have in common.
+
+    Raises:
+        UnicodeEncodeError: there is half of a surrogate pair in a text.
+    """
+    return _fingerprint(_digest(prompt), map(_digest, responses))
+
+
+def _fingerprint(prompt: str, responses: Iterable[str]) -> str:
+    return hashlib.sha256("".join([prompt, *sorted(responses)]).encode()).hexdigest()
 
 
 def _digest(messages: Messages) -> str:
     digest = hashlib.sha256()
     for message in messages:  # lengths, so that no text can pass for the end of another
-        content = message.content.encode("utf-8", "surrogatepass")
+        content = message.content.encode()
         digest.update(f"{message.role} {len(content)} ".encode() + content)
     return digest.hexdigest()
 
@@ -169,28 +179,42 @@ def _made(records: Sequence[Record], settings: Settings, stage: Stage) -> list[M
         return "one_response" if len(given) < least else "equal_responses"
     if len(told) > MOST:
         return "too_many_responses"
-    if any(_broken(messages) for messages in (first.prompt, *(one.turns for one in told))):
+    try:
+        prompt = _digest(first.prompt)
+        for one in told:
+            one.digest = _digest(one.turns)
+    except UnicodeEncodeError:
         return "broken_text"
     if not isinstance(first, Candidates):
-        told.sort(key=lambda one: _digest(one.turns))
+        told.sort(key=lambda one: one.digest)
     known = stage != "main" or (isinstance(first, Preference) and first.metadata.get(GOLD) in SIDES)
     both_bad = first.metadata.get(VERDICT) == "both_bad"
+    metadata = _metadata(records)
     n_each = 2 if settings.task == "pairwise" else len(told)
-    items = []
+    made = []
     for places in combinations(range(len(told)), n_each):
         part = [told[place] for place in places]
         gold = _right(part, settings, both_bad) if known else None
         if stage == "gold" and gold is None:
             continue
-        name = first.id
-        if name and len(told) > n_each:
-            name += "." + "-".join(str(place + 1) for place in places)
-        responses = tuple(Response(one.turns, one.generator) for one in part)
         # Where the project mixes known answers in, those among its data are such.
         mixed_in = stage == "main" and gold is not None and settings.gold_every is not None
-        of_stage: Stage = "gold" if mixed_in else stage
-        items.append(Made(name, first.prompt, responses, gold, of_stage, first.source, _metadata(records)))
-    return items or "no_gold"
+        item = Made(
+            _fingerprint(prompt, (one.digest for one in part)),
+            first.id if len(told) == n_each else _name_of_part(first.id, places),
+            first.prompt,
+            tuple(Response(one.turns, one.generator) for one in part),
+            gold,
+            "gold" if mixed_in else stage,
+            first.source,
+            metadata,
+        )
+        made.append(item)
+    return made or "no_gold"
+
+
+def _name_of_part(name: str, places: Sequence[int]) -> str:
+    return f"{name}.{'-'.join(str(place + 1) for place in places)}" if name else ""
 
 
 def _told(record: Record) -> list[_Told]:
@@ -296,10 +320,3 @@ def _metadata(records: Sequence[Record]) -> dict[str, Any]:
         return {}
     plain: dict[str, Any] = json.loads(json.dumps(alike, default=str), parse_constant=lambda _: None)
     return plain
-
-
-def _broken(messages: Messages) -> bool:
-    return any(
-        not message.content.isascii() and any("\ud800" <= letter <= "\udfff" for letter in message.content)
-        for message in messages
-    )
