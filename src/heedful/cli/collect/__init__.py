@@ -4,4 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from heedful.cli.collect import people
+
 app = typer.Typer(no_args_is_help=True, help="Collect preferences from people, in a web app of your own.")
+app.add_typer(people.app, name="people")
