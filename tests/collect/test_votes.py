@@ -1,4 +1,4 @@
-"""A vote is stored once, as the item counts, and nothing that somebody said is ever lost; on both backends."""
+"""A vote is stored once, as the item counts, and nothing that was said is ever lost; on both backends."""
 
 from __future__ import annotations
 
