@@ -195,7 +195,7 @@ def _until(connection: Connection, row: int | None) -> int:
 def _log(connection: Connection, names: Mapping[int, str], made: Exported) -> Iterator[OutRow]:
     """The rows of the log as they stream by, each taken down in `made`."""
     columns = (schema.items.c.id, schema.items.c.key, schema.items.c.stage)
-    items = {id: (key, stage) for id, key, stage in connection.execute(select(*columns)).tuples()}
+    items = {item.id: (item.key, item.stage) for item in connection.execute(select(*columns))}
     flagged: set[int] = set()
     if made.wish.without_flagged:
         for kinds in (log.VOTES, ADJUDICATIONS):
