@@ -31,6 +31,7 @@ class StageProgress:
         waiting: the rest.
         wanted, given: votes; those beyond what an item wanted are not among the given ones.
         left: votes that are still wanted, of items that are not done.
+        votes: all there are.
     """
 
     stage: Stage
@@ -40,6 +41,7 @@ class StageProgress:
     wanted: int
     given: int
     left: int
+    votes: int
 
     @property
     def items(self) -> int:
@@ -57,7 +59,7 @@ class Progress:
         """The stage that the project is about."""
         return next(
             (stage for stage in self.stages if stage.stage == "main"),
-            StageProgress("main", 0, 0, 0, 0, 0, 0),
+            StageProgress("main", 0, 0, 0, 0, 0, 0, 0),
         )
 
 
@@ -101,6 +103,7 @@ def progress_of(connection: Connection, at: datetime) -> Progress:
             func.sum(items.wanted).label("wanted"),
             func.sum(given).label("given"),
             func.sum(missing).label("left"),
+            func.sum(items.votes).label("votes"),
         )
         .select_from(schema.items.outerjoin(in_hand, in_hand.c.item == items.id))
         .group_by(items.stage)
@@ -116,6 +119,7 @@ def progress_of(connection: Connection, at: datetime) -> Progress:
                 row.wanted,
                 row.given,
                 row.left,
+                row.votes,
             )
             for stage in get_args(Stage)
             if (row := found.get(stage)) is not None

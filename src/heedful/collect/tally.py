@@ -166,8 +166,8 @@ class Tally:
     def rows(self, words: Words) -> dict[str, int]:
         """How many rows the log has, by what became of them.
 
-        A `vote`, a `skip` and an `adjudication` stand; one that was changed or taken back is `replaced`, and a
-        `retraction` took one back. Of two words by one person on an item, the earlier is replaced too.
+        A `vote`, a `skip` and an `adjudication` stand; one that was changed or taken back is `replaced`, and
+        a `retraction` took one back. Of two words by one person on an item, the earlier is replaced too.
 
         Args:
             words: all that stand.

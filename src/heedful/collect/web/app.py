@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from heedful.collect.project import Project
-from heedful.collect.web import account, api, api_page, judging, login, own_votes, people
+from heedful.collect.web import account, api, api_page, dashboard, judging, login, own_votes, people
 from heedful.collect.web.errors import Failures, explained, to_sign_in
 from heedful.collect.web.limits import Limits, RateLimit
 from heedful.collect.web.security import BodyLimit, Door, Headers
@@ -37,7 +37,7 @@ def create_app(project: Project, *, hosts: Sequence[str] = (), limits: Limits | 
     app.add_middleware(Failures)
     app.add_middleware(Headers)  # the outermost: what the others answer has them too
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for part in (login, account, people, judging, own_votes, api, api_page):
+    for part in (login, account, people, judging, own_votes, api, api_page, dashboard):
         app.include_router(part.router)
     app.add_exception_handler(NotSignedIn, to_sign_in)
     app.add_exception_handler(HTTPException, explained)
