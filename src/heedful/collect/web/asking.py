@@ -17,10 +17,10 @@ from heedful.collect.web.judging_forms import Entered
 from heedful.collect.web.views import Shown, letter
 
 TODO: dict[Task, str] = {
-    "pairwise": "Read the prompt and both responses. Which would you rather have got?",
-    "ranking": "Read the prompt and every response. Put them in order, the best first.",
-    "rating": "Read the prompt, then rate every response.",
-    "thumbs": "Read the prompt. Is each response a good one?",
+    "pairwise": "Which response would you rather have got?",
+    "ranking": "Put the responses in order, the best first.",
+    "rating": "Rate every response.",
+    "thumbs": "Is each response a good one?",
 }
 STRENGTHS = {
     4: {1: "barely better", 2: "slightly better", 3: "clearly better", 4: "far better"},

@@ -7,6 +7,7 @@ import math
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heedful.collect.web.pages import page
@@ -66,6 +67,8 @@ class Failures:
 
         try:
             await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            return  # as a browser does with what the page that it leaves was sending
         except Exception:
             if not begun:
                 await _shown(Request(scope), 500, "", OURS, {})(scope, receive, send)

@@ -82,12 +82,16 @@ class _TooMuch(Exception):
 
 
 @lru_cache(maxsize=CACHED)
-def rendered(text: str) -> Markup:
-    """A text in Markdown as markup; a line break in it is one on the page, as chats have it."""
+def rendered(text: str, breaks: bool = True) -> Markup:
+    """A text in Markdown as markup.
+
+    Args:
+        breaks: whether a line break in it is one on the page, as chats have it.
+    """
     if len(text) > LONGEST:
         return plain(text)
     try:
-        return Markup(_markdown().render(text, {"until": time.thread_time() + PATIENCE}))
+        return Markup(_markdown(breaks).render(text, {"until": time.thread_time() + PATIENCE}))
     except (_TooMuch, RecursionError):
         return plain(text)
 
@@ -103,8 +107,8 @@ def is_long(text: str) -> bool:
 
 
 @cache
-def _markdown() -> MarkdownIt:
-    options = {"html": False, "linkify": False, "typographer": False, "breaks": True, "maxNesting": NESTING}
+def _markdown(breaks: bool) -> MarkdownIt:
+    options = {"html": False, "linkify": False, "typographer": False, "breaks": breaks, "maxNesting": NESTING}
     markdown = _Parser("commonmark", options, renderer_cls=_Renderer)
     markdown.enable(["table", "strikethrough"])
     markdown.disable("reference")  # "[1]: https://..." would vanish from the page

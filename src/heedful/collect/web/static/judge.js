@@ -7,7 +7,7 @@ const QUIET = 600; // milliseconds without a change before a draft is sent
 const form = document.getElementById("judge");
 const guidelines = document.getElementById("guidelines");
 const saved = document.getElementById("saved");
-const more = form.querySelector("details.more");
+const more = form.querySelector(".more");
 const cards = [...form.querySelectorAll(".response")];
 const task = form.dataset.task;
 
@@ -113,15 +113,15 @@ function skip() {
   say("Skip. Choose a reason.");
 }
 
-function write() {
+// Opens what is out of the way, and goes to a field in it if there is one.
+function goTo(field) {
+  if (!field) return;
   more.open = true;
-  form.elements.rationale?.focus();
+  field.focus();
 }
 
-function flag() {
-  more.open = true;
-  form.querySelector(".flags input")?.focus();
-}
+const write = () => goTo(form.elements.rationale);
+const flag = () => goTo(form.querySelector(".flags input"));
 
 function reason(event) {
   const box = checked("choice")?.value === "skip" && form.querySelectorAll(".reasons input")["123456789".indexOf(event.key)];
@@ -177,6 +177,7 @@ document.addEventListener("visibilitychange", tick);
 
 let timer = null;
 let sent = false;
+let complained = false; // what is missing was said, and nothing has changed since
 
 function saveDraft() {
   clearTimeout(timer);
@@ -186,12 +187,13 @@ function saveDraft() {
 }
 
 function changed() {
-  if (missing() === "") saved.classList.remove("bad");
+  complained = false;
+  tell("");
   clearTimeout(timer);
   timer = setTimeout(async () => {
     try {
       const answer = await saveDraft();
-      tell(answer.ok ? "Draft saved" : "The draft is not saved", !answer.ok);
+      if (!complained) tell(answer.ok ? "Draft saved" : "The draft is not saved", !answer.ok);
     } catch {
       tell("No connection: the draft is not saved", true);
     }
@@ -204,7 +206,9 @@ form.addEventListener("submit", (event) => {
   const lack = missing();
   if (lack || sent) {
     event.preventDefault();
-    if (lack) { tell(lack, true); say(lack); }
+    complained = Boolean(lack);
+    if (lack) tell(lack, true);
+    if (lack && checked("choice") && form.dataset.rationale === "required") write();
     return;
   }
   clearTimeout(timer);
