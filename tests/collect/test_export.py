@@ -18,9 +18,10 @@ import heedful
 from heedful.collect import schema
 from heedful.collect.answer import Answer
 from heedful.collect.database import Database
-from heedful.collect.export import Exported, Wish, beside, export, row_at
+from heedful.collect.export import Exported, beside, export, row_at
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.wish import Wish
 from heedful.errors import DataError
 from heedful.prepare.pair_settings import Aggregation, PairSettings
 from heedful.records import Candidates, Judgement, Preference
@@ -89,7 +90,7 @@ def test_the_log_is_exported_row_by_row_with_edits_and_retractions(on_both: Proj
     made = exported(on_both, tmp_path / "log.jsonl", what="judgements", with_gold=True)
 
     rows = lines(tmp_path / "log.jsonl")
-    assert made.rows == len(rows) == 9
+    assert made.written.rows == len(rows) == 9
     assert [(r["annotator"], r["item"], r["action"], r["verdict"]) for r in rows] == [
         ("ann", "one", "give", "b"),
         ("ann", "one", "give", "a"),
@@ -164,7 +165,7 @@ def test_records_are_items_and_judgements_that_pairs_reads(project: Project, tmp
         Candidates, Judgement, Judgement, Candidates, Judgement, Judgement,
     ]  # fmt: skip
     assert records[1] == Judgement("one", "ann", "a", 2, ("b", "a"), "", 3.5, NOON + timedelta(minutes=1))
-    assert (made.counts.kept, made.rows, dict(made.lost)) == (4, 6, {"flags": 1})
+    assert (made.counts.kept, made.written.rows, dict(made.written.lost)) == (4, 6, {"flags": 1})
     pairs = heedful.pairs(records, aggregate=Aggregation())
     assert [(p.id, p.tie, p.metadata["votes"]["skip"]) for p in pairs] == [("one", True, 0), ("two", True, 1)]
 
@@ -178,16 +179,20 @@ def test_preferences_are_what_the_people_came_to(on_both: Project, tmp_path: Pat
         ("two", "red", True, None), ("one", "red", False, True),
     ]  # fmt: skip
     assert made.counts.quarantined == {"adjudicated": 2, "skipped": 1, "gold": 1}
-    assert (made.counts.read, made.rows) == (6, 2)
+    assert (made.counts.read, made.written.rows) == (6, 2)
 
 
 def test_what_a_layout_cannot_hold_is_said(project: Project, tmp_path: Path) -> None:
     made = exported(project, tmp_path / "out.jsonl", what="votes", layout="openai-preference")
 
-    assert (made.rows, made.lost["margin"], made.lost["metadata.annotator"]) == (2, 1, 2)
-    assert [row.reason for row in made.unwritten] == ["tie"]
+    assert (made.written.rows, made.written.lost["margin"], made.written.lost["metadata.annotator"]) == (
+        2,
+        1,
+        2,
+    )
+    assert [row.reason for row in made.written.left_out] == ["tie"]
     told = json.loads(beside(tmp_path / "out.jsonl").read_text(encoding="utf-8"))
-    assert (told["rows"], told["lost"], told["unwritten"]) == (2, dict(made.lost), {"tie": 1})
+    assert (told["rows"], told["lost"], told["not_written"]) == (2, dict(made.written.lost), {"tie": 1})
 
 
 @pytest.mark.parametrize("what", ["judgements", "records", "votes", "preferences"])
@@ -284,5 +289,5 @@ def test_a_wish_that_cannot_be_met_is_refused_and_leaves_no_file(
 def test_an_empty_project_gives_an_empty_file(database: Database, tmp_path: Path) -> None:
     made = exported(Project.open(database), tmp_path / "out.jsonl")
 
-    assert (made.until, made.rows, made.counts.read) == (0, 0, 0)
+    assert (made.until, made.written.rows, made.counts.read) == (0, 0, 0)
     assert (tmp_path / "out.jsonl").read_bytes() == b""

@@ -15,10 +15,11 @@ import heedful
 from heedful.collect import items, log, people, queue, schema
 from heedful.collect.answer import Answer
 from heedful.collect.database import Database
-from heedful.collect.export import Wish, export, row_at
+from heedful.collect.export import export, row_at
 from heedful.collect.importing import Imported, import_votes
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.wish import Wish
 from heedful.records import Candidates, Feedback, Judgement, Preference, Ranking, Rating, assistant, user
 from tests.collect.making import NOON, a_person
 

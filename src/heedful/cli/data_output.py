@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -23,7 +23,7 @@ from heedful.errors import DataError
 
 if TYPE_CHECKING:
     from heedful.formats import Written
-    from heedful.quarantine import Kept, Quarantined
+    from heedful.quarantine import Counts, Kept, Quarantined
     from heedful.records import Record
     from heedful.training.tracking import Task
 
@@ -36,6 +36,15 @@ ROWS_BETWEEN = 1000
 
 Progress = Callable[[int, int | None], None]
 """Told how much is done, of how much in all where that is known."""
+
+
+class Counted(Protocol):
+    """What a step left out and kept, in counts that add up; a `Kept` is one."""
+
+    quarantined: list[Quarantined]
+
+    @property
+    def counts(self) -> Counts: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class Writing:
 
         return formats.write(records, path, format=self.to, strict=False)
 
-    def report(self, kept: Kept[Record], *written: tuple[Path, Written]) -> None:
+    def report(self, kept: Counted, *written: tuple[Path, Written]) -> None:
         """Say what was read, kept, left out by reason and written where, in counts that add up.
 
         Writes the rows left out, those that could not be written among them, where `--quarantine` says.

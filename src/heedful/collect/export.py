@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -27,19 +27,16 @@ from heedful.collect.model import Kind
 from heedful.collect.outcomes import outcomes
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.wish import OWN, Wish
 from heedful.collect.words import Word, left_out, names_of, pseudonyms_of, row, words
 from heedful.errors import DataError
 from heedful.formats.files import stem, written
 from heedful.formats.writers import OutRow, writer_of
-from heedful.prepare.pair_settings import MEAN, Aggregation, PairSettings
+from heedful.formats.writing import Written
 from heedful.quarantine import Counts, Quarantined
 from heedful.records import Record
 
-What = Literal["judgements", "records", "votes", "preferences"]
-
 BESIDE = ".export.json"
-OWN = "heedful"
-AGGREGATED = PairSettings(aggregate=Aggregation(), aspect=MEAN)
 ADJUDICATIONS: tuple[Kind, ...] = ("adjudication",)
 LEFT_OUT = {
     "gold": "the item's answer is known: it is there to test people, and kept by --with-gold",
@@ -50,30 +47,6 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 _LOG = schema.judgements
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be exported.
-
-    Attributes:
-        what: `judgements`, the log with all edits and retractions; `records`, items as candidates and the
-            votes on them as judgements; `votes`, one record for each; `preferences`, what they come to.
-        layout: one of `formats.writable()`; the log has one of its own.
-        pairs: how preferences are made.
-        pseudonyms: put them in the place of people's names.
-        until: the last row of the log that counts; None for all there are.
-        without_flagged: leave out items that somebody flagged so.
-        with_gold: keep gold and calibration items.
-    """
-
-    what: What = "preferences"
-    layout: str = OWN
-    pairs: PairSettings = AGGREGATED
-    pseudonyms: bool = False
-    until: int | None = None
-    without_flagged: tuple[str, ...] = ()
-    with_gold: bool = False
-
-
 @dataclass(slots=True)
 class Exported:
     """What was written.
@@ -82,41 +55,38 @@ class Exported:
         until: the last row of the log that it was made of, 0 of an empty one; asked for it again, an export
             is the same.
         used: rows of the log (of `judgements`), or standing votes and adjudications, that went in.
-        left_out: the others, each with a reason.
-        rows: that were written.
-        lost: what the layout has no place for, with the number of rows written without it.
-        unwritten: records that the layout cannot hold at all.
+        quarantined: the others, each with a reason.
+        written: how many rows there are, and what the layout has no place for.
         sha256: of the file.
     """
 
     wish: Wish
     until: int
     used: int = 0
-    left_out: list[Quarantined] = field(default_factory=list)
-    rows: int = 0
-    lost: Counter[str] = field(default_factory=Counter)
-    unwritten: list[Quarantined] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    written: Written = field(default_factory=Written)
     sha256: str = ""
 
     @property
     def counts(self) -> Counts:
-        reasons = Counter(left.reason for left in self.left_out)
-        return Counts(self.used + len(self.left_out), self.used, dict(reasons))
+        """Of what went in; they add up."""
+        reasons = Counter(row.reason for row in self.quarantined)
+        return Counts(self.used + len(self.quarantined), self.used, dict(reasons))
 
     def told(self) -> dict[str, Any]:
-        """All of it, as JSON has it."""
+        """All of it, as JSON has it; no times, so that it too is always the same."""
         counts = self.counts
         return {
             "heedful": version("heedful"),
             "what": self.wish.what,
             "until": self.until,
             "sha256": self.sha256,
-            "rows": self.rows,
+            "rows": self.written.rows,
             "read": counts.read,
             "used": counts.kept,
             "left_out": counts.quarantined,
-            "lost": dict(self.lost),
-            "unwritten": dict(Counter(row.reason for row in self.unwritten)),
+            "lost": dict(self.written.lost),
+            "not_written": dict(Counter(row.reason for row in self.written.left_out)),
             "settings": dataclasses.asdict(dataclasses.replace(self.wish, until=self.until)),
         }
 
@@ -140,16 +110,15 @@ def export(project: Project, path: Path, wish: Wish) -> Exported:
         made = Exported(wish, _until(connection, wish.until))
         names = pseudonyms_of(connection, project.secret) if wish.pseudonyms else names_of(connection)
         if wish.what == "judgements":
-            made.rows = writer_of(path)(_log(connection, names, made), path)
+            made.written.rows = writer_of(path)(_log(connection, names, made), path)
         else:
             votes = words(connection, until=made.until, names=names)
             decisions = words(connection, kinds=ADJUDICATIONS, until=made.until, names=names)
     if wish.what != "judgements":
-        found = formats.write(
-            _records(votes, decisions, project.settings, made), path, format=wish.layout, strict=False
-        )
-        made.rows, made.unwritten = found.rows, found.left_out
-        made.lost += found.lost
+        lost: Counter[str] = Counter()
+        rows = _records(votes, decisions, project.settings, made, lost)
+        made.written = formats.write(rows, path, format=wish.layout, strict=False)
+        made.written.lost += lost
     with path.open("rb") as file:
         made.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     with written(beside(path)) as file:
@@ -205,16 +174,24 @@ def _log(connection: Connection, names: Mapping[int, str], made: Exported) -> It
         said = row(entry, key, names[entry.person])
         reason = _unwanted(stage, entry.item in flagged, made.wish)
         if reason:
-            made.left_out.append(Quarantined(f"row {entry.id}", reason, LEFT_OUT[reason], said))
+            made.quarantined.append(Quarantined(f"row {entry.id}", reason, LEFT_OUT[reason], said))
         else:
             made.used += 1
             yield OutRow(said, _JSON.encode(said))
 
 
 def _records(
-    votes: Sequence[Word], decisions: Sequence[Word], settings: Settings, made: Exported
+    votes: Sequence[Word],
+    decisions: Sequence[Word],
+    settings: Settings,
+    made: Exported,
+    lost: Counter[str],
 ) -> Iterator[Record]:
-    """What is wished for of the words that are, each of them taken down in `made`."""
+    """What is wished for of the words, each of which is taken down in `made`.
+
+    Args:
+        lost: counts what was said and has no place in a record.
+    """
     wish = made.wish
     flagged = _flagged([*votes, *decisions], wish.without_flagged)
 
@@ -222,21 +199,21 @@ def _records(
         for word in given:
             reason = _unwanted(word.item.stage, word.item.id in flagged, wish)
             if reason:
-                made.left_out.append(left_out(word, reason, LEFT_OUT[reason]))
+                made.quarantined.append(left_out(word, reason, LEFT_OUT[reason]))
             else:
                 yield word
 
     if wish.what == "preferences":
         found = outcomes(list(wanted(votes)), list(wanted(decisions)), settings, wish.pairs)
         made.used += found.used
-        made.left_out += found.left_out
+        made.quarantined += found.left_out
         yield from found.preferences
         return
     items: set[int] = set()
     for word in wanted(votes):
         pair = wish.what == "records" and is_pair(word, settings)
         if word.answer.skipped and not pair:
-            made.left_out.append(skipped(word))
+            made.quarantined.append(skipped(word))
             continue
         made.used += 1
         if not pair:
@@ -245,7 +222,7 @@ def _records(
         if word.item.id not in items:
             items.add(word.item.id)
             yield candidates(word.item)
-        made.lost["flags"] += bool(word.answer.flags)
+        lost["flags"] += bool(word.answer.flags)
         yield judgement(word)
 
 

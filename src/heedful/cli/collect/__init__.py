@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from heedful.cli.collect import people
+from heedful.cli.collect import data, people
+from heedful.cli.data_options import reads_files
+from heedful.cli.data_output import writes_files
 
 app = typer.Typer(no_args_is_help=True, help="Collect preferences from people, in a web app of your own.")
 app.add_typer(people.app, name="people")
+app.command()(writes_files(data.export))
+app.command("import")(reads_files(data.import_))
