@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from heedful.render.chat import Renderer
 
 HELP = "Ctrl-C stops an answer, /reset forgets the conversation, /quit or Ctrl-D leaves."
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 Model = Annotated[
     str | None,
@@ -147,22 +146,20 @@ def _reply(speaker: Speaker, conversation: Messages, seed: int) -> Message | Non
     return assistant(stream.text) if stream.text else None
 
 
-@dataclass
 class Stream:
-    """Prints a response while it grows; half a character waits for its other half."""
+    """Prints a response while it grows."""
 
-    renderer: Renderer
-    text: str = ""
-    _tokens: list[int] = field(default_factory=list)
+    def __init__(self, renderer: Renderer) -> None:
+        from heedful.render.growing import Growing
+
+        self.text = ""
+        self._growing = Growing(renderer)
 
     def put(self, index: int, token: int) -> None:
-        self._tokens.append(token)
-        text = self.renderer.decode(self._tokens)
-        if not text.endswith(REPLACEMENT):
-            self._show(text)
+        self._show(self._growing.put(token))
 
     def finish(self) -> None:
-        self._show(self.renderer.decode(self._tokens))
+        self._show(self._growing.finish())
 
     def _show(self, text: str) -> None:
         typer.echo(text[len(self.text) :], nl=False)

@@ -10,8 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from heedful.collect.chat import Chats
 from heedful.collect.project import Project
-from heedful.collect.web import account, api, api_page, dashboard, judging, login, own_votes, people
+from heedful.collect.web import account, api, api_page, chat, dashboard, judging, login, own_votes, people
 from heedful.collect.web.errors import Failures, explained, to_sign_in
 from heedful.collect.web.limits import Limits, RateLimit
 from heedful.collect.web.security import BodyLimit, Door, Headers
@@ -21,16 +22,24 @@ from heedful.collect.web.visit import NotSignedIn
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(project: Project, *, hosts: Sequence[str] = (), limits: Limits | None = None) -> FastAPI:
+def create_app(
+    project: Project,
+    *,
+    hosts: Sequence[str] = (),
+    limits: Limits | None = None,
+    chats: Chats | None = None,
+) -> FastAPI:
     """The app of a project.
 
     Args:
         hosts: names besides `localhost` and addresses in digits by which people may reach it.
         limits: how often it may be asked; the usual ones by default.
+        chats: conversations with models; where there are any the app begins with them.
     """
     app = FastAPI(title="heedful collect", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.project = project
     app.state.limits = limits or Limits()
+    app.state.chats = chats
     app.add_middleware(BodyLimit)
     app.add_middleware(RateLimit, limits=app.state.limits)
     app.add_middleware(Door, hosts=hosts)
@@ -39,6 +48,8 @@ def create_app(project: Project, *, hosts: Sequence[str] = (), limits: Limits | 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for part in (login, account, people, judging, own_votes, api, api_page, dashboard):
         app.include_router(part.router)
+    if chats is not None:
+        app.include_router(chat.router)
     app.add_exception_handler(NotSignedIn, to_sign_in)
     app.add_exception_handler(HTTPException, explained)
     app.add_exception_handler(RequestValidationError, unfit)

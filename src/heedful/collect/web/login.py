@@ -128,7 +128,8 @@ def _form(request: Request, project: Project, refusal: str = "") -> Response:
 
 
 def _signed_in(request: Request, project: Project, person: Person) -> Response:
-    response = RedirectResponse("/", status_code=303)
+    start = "/" if request.app.state.chats is None else "/chat"
+    response = RedirectResponse(start, status_code=303)
     sessions.begin(response, request, person, project.secret)
     return response
 

@@ -29,11 +29,14 @@ def environment() -> Environment:
 
 
 def page(request: Request, template: str, **context: Any) -> HTMLResponse:
-    """A page; every template may also use `settings`, `person` (None if nobody is signed in) and `csrf`."""
+    """A page; every template may also use `settings`, `person` (None if nobody is signed in), `csrf`, and
+    `chats`, whether there are models to talk to.
+    """
     shared = {
         "settings": request.app.state.project.settings,
         "person": getattr(request.state, "person", None),
         "csrf": getattr(request.state, "csrf", ""),
         "path": request.url.path,
+        "chats": request.app.state.chats is not None,
     }
     return HTMLResponse(environment().get_template(template).render(shared | context))

@@ -5,7 +5,7 @@ the policy's own backbone; one file each. Scores are used after `checked` has se
 """
 
 from heedful.models.rewards.backbone import BackboneReward
-from heedful.models.rewards.build import build, is_reward, load_reward
+from heedful.models.rewards.build import build, is_reward, load_reward, standalone
 from heedful.models.rewards.classifier import ClassifierReward
 from heedful.models.rewards.combine import LengthTerm, WeightedSum
 from heedful.models.rewards.function import FunctionReward, source_of
@@ -29,4 +29,5 @@ __all__ = [
     "load_reward",
     "prompt_text",
     "source_of",
+    "standalone",
 ]

@@ -14,7 +14,7 @@ from heedful.errors import RewardError
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
 from heedful.models.export import REWARD_FILE
-from heedful.models.loading import load
+from heedful.models.loading import choose_device, load
 from heedful.models.rewards.backbone import BackboneReward, load_onto, read_record
 from heedful.models.rewards.classifier import ClassifierReward
 from heedful.models.rewards.combine import LengthTerm, WeightedSum
@@ -90,7 +90,30 @@ def load_reward(name: str, *, max_length: int | None = None) -> BackboneReward:
     return BackboneReward(own, renderer, limits, name=name)
 
 
+def standalone(source: RewardSource) -> Reward:
+    """The reward of a source where there is no policy: a reward model of Heedful's over weights of its own.
+
+    Raises:
+        RewardError: it cannot be called, or is no reward.
+        ModelError: a model that cannot be loaded.
+    """
+    if source.model is not None:
+        filed = _filed(source.model)
+        if filed is not None and _is_adapter(filed):
+            return load_reward(source.model)
+    return _apart(source, str(choose_device("auto")))
+
+
 def _one(source: RewardSource, backbone: Backbone, renderer: Renderer, limits: Limits) -> Reward:
+    if source.model is not None:
+        filed = _filed(source.model)
+        if filed is not None and _is_adapter(filed):
+            return _heedful(filed, source.model, backbone, renderer, limits)
+    return _apart(source, str(backbone.device))
+
+
+def _apart(source: RewardSource, device: str) -> Reward:
+    """The reward of a source that has nothing to do with the policy's weights."""
     if source.function is not None:
         return FunctionReward(source.function)
     if source.length is not None:
@@ -105,10 +128,8 @@ def _one(source: RewardSource, backbone: Backbone, renderer: Renderer, limits: L
         )
     assert source.model is not None
     filed = _filed(source.model)
-    if filed is not None and _is_adapter(filed):
-        return _heedful(filed, source.model, backbone, renderer, limits)
     name, kind = (source.model, ClassifierReward) if filed is None else (str(filed), MergedReward)
-    return kind(name, label=source.label, device=str(backbone.device), batch_size=source.batch_size)
+    return kind(name, label=source.label, device=device, batch_size=source.batch_size)
 
 
 def _filed(name: str) -> Path | None:

@@ -1,0 +1,255 @@
+"""Models behind the protocols of `collect`: samplers of candidates, speakers of a chat, a reward's doubts.
+
+Puts the floors below together. Torch is imported when the first model is asked for, and not before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heedful.collect.candidates import generator
+from heedful.collect.chat import CannotAnswer, OnText
+from heedful.collect.journal import Drawn
+from heedful.collect.model import Item
+from heedful.records import Messages
+
+if TYPE_CHECKING:
+    from heedful.models.backbone import Backbone
+    from heedful.models.catalog import Source
+    from heedful.models.rewards import Reward
+    from heedful.render.chat import Renderer
+
+SCORED_AT_ONCE = 64  # responses handed to a reward together
+
+TOO_LONG = "The conversation is longer than a model can read. Begin a new one."
+REFUSED = "A model's chat template refuses this conversation; most likely it takes no system message."
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A loaded model: weights that others may share, and the role that is its own."""
+
+    backbone: Backbone
+    renderer: Renderer
+    role: str
+
+    def encoded(self, conversation: Messages) -> list[int]:
+        """The conversation as the model sees it before it answers.
+
+        Raises:
+            TemplateRefused: the chat template does not take it.
+        """
+        return self.renderer.encode_prompts([self.renderer.prompt_text(conversation)])[0]
+
+    def room(self, prompt: Sequence[int]) -> int | None:
+        """How many tokens an answer can have; None where nothing is known to limit it."""
+        longest = self.backbone.context_length
+        return None if longest is None else longest - len(prompt)
+
+
+class Models:
+    """Models by name, loaded when they are first asked for.
+
+    Adapters over the same weights, and those weights by themselves, share one copy of them.
+
+    Args:
+        one_at_a_time: give the weights back when a model of others is asked for.
+
+    Attributes:
+        lock: whoever computes holds it.
+    """
+
+    def __init__(self, *, one_at_a_time: bool = False) -> None:
+        self.lock = threading.RLock()
+        self._alone = one_at_a_time
+        self._weights: dict[tuple[str, ...], tuple[Backbone, Renderer]] = {}
+        self._voices: dict[str, Voice] = {}
+
+    def get(self, name: str) -> Voice:
+        """The model that `name` means: a catalog name, a folder, a run, an adapter, a .gguf file or a hub id.
+
+        Raises:
+            ModelError: nothing of that name, or it cannot be loaded.
+        """
+        from heedful.models.catalog import resolve
+
+        with self.lock:
+            if name not in self._voices:
+                source = resolve(name)
+                self._voices[name] = self._voice(name, source)
+            return self._voices[name]
+
+    def _voice(self, name: str, source: Source) -> Voice:
+        backbone, renderer = self._loaded(source)
+        if source.adapter is None:
+            return Voice(backbone, renderer, "reference")
+        role = f"policy{len(self._voices)}"
+        backbone.load_lora(role, source.adapter)
+        return Voice(backbone, renderer, role)
+
+    def _loaded(self, source: Source) -> tuple[Backbone, Renderer]:
+        """The weights below a model's own adapter."""
+        from heedful.models.loading import load
+        from heedful.render.chat import Renderer
+
+        key = (source.pretrained, *(str(folder.resolve()) for folder in source.folded))
+        if key not in self._weights:
+            if self._alone:
+                self._weights.clear()
+                self._voices.clear()
+            backbone = load(str(source.folded[-1]) if source.folded else source.pretrained)
+            self._weights[key] = backbone, Renderer(backbone.tokenizer)
+        return self._weights[key]
+
+
+class ModelSampler:
+    """A model as `candidates.Sampler`.
+
+    Args:
+        max_new_tokens: an answer is cut after so many.
+        top_p: choose among the tokens that hold this probability.
+    """
+
+    def __init__(self, name: str, models: Models, *, max_new_tokens: int, top_p: float) -> None:
+        self.name = name
+        self._models = models
+        self._limit, self._top_p = max_new_tokens, top_p
+
+    def __call__(
+        self, conversations: Sequence[Messages], *, temperature: float, count: int, seed: int
+    ) -> list[list[Drawn]]:
+        """None to a conversation that the chat template refuses, or that leaves no room for an answer."""
+        from heedful.models.sampler import answer
+
+        voice = self._models.get(self.name)
+        taken = [at for at, conversation in enumerate(conversations) if self._takes(voice, conversation)]
+        found: list[list[Drawn]] = [[] for _ in conversations]
+        with self._models.lock:
+            answers = answer(
+                voice.backbone,
+                voice.renderer,
+                [conversations[at] for at in taken],
+                role=voice.role,
+                samples=count,
+                temperature=temperature,
+                top_p=self._top_p,
+                max_new_tokens=self._limit,
+                seed=seed,
+            )
+        for number, (text, sample) in enumerate(answers):
+            found[taken[number // count]].append(Drawn(text, sample.ended))
+        return found
+
+    def _takes(self, voice: Voice, conversation: Messages) -> bool:
+        from heedful.render.chat import TemplateRefused
+
+        try:
+            prompt = voice.encoded(conversation)
+        except TemplateRefused:
+            return False
+        room = voice.room(prompt)
+        return bool(prompt) and (room is None or room >= self._limit)
+
+
+class ModelSpeaker:
+    """A model as `chat.Speaker`; arguments as of `ModelSampler`."""
+
+    def __init__(
+        self, name: str, models: Models, *, temperature: float, max_new_tokens: int, top_p: float
+    ) -> None:
+        self.name = generator(name, temperature)
+        self._model, self._models = name, models
+        self._temperature, self._limit, self._top_p = temperature, max_new_tokens, top_p
+
+    def load(self) -> None:
+        """Load the model now, so that the first answer need not wait for it."""
+        self._models.get(self._model)
+
+    def answer(self, conversation: Messages, *, count: int, seed: int, on_text: OnText) -> list[Drawn]:
+        """As `chat.Speaker.answer`: all answers in one batch, whatever is being computed elsewhere first."""
+        from heedful.models.sampler import answer
+        from heedful.render.chat import TemplateRefused
+        from heedful.render.growing import Growing
+
+        with self._models.lock:
+            voice = self._models.get(self._model)
+            try:
+                room = voice.room(voice.encoded(conversation))
+            except TemplateRefused as error:
+                raise CannotAnswer(REFUSED) from error
+            if room is not None and room < 1:
+                raise CannotAnswer(TOO_LONG)
+            growing = [Growing(voice.renderer) for _ in range(count)]
+            answers = answer(
+                voice.backbone,
+                voice.renderer,
+                [conversation],
+                role=voice.role,
+                samples=count,
+                temperature=self._temperature,
+                top_p=self._top_p,
+                max_new_tokens=self._limit if room is None else min(self._limit, room),
+                seed=seed,
+                on_token=lambda index, token: on_text(index, growing[index].put(token)),
+            )
+        return [Drawn(text, sample.ended) for text, sample in answers]
+
+
+class RewardUncertainty:
+    """How unsure a reward is which response of an item is best, as `collect.order.Uncertainty`.
+
+    1 / (1 + the gap between its scores of the best two): 1 where it cannot tell them apart, near 0 where it
+    is sure, and 0 of an item with one response. What is a large gap differs between rewards; the order does
+    not.
+
+    Args:
+        name: a reward run, its adapter or merged folder, a classifier, a Python function or an HTTP endpoint.
+        progress: told how many responses are scored, of how many.
+    """
+
+    def __init__(self, name: str, *, progress: Callable[[int, int], None] | None = None) -> None:
+        self.name = name
+        self._progress = progress
+        self._reward: Reward | None = None
+
+    def __call__(self, items: Sequence[Item]) -> list[float]:
+        """Raises RewardError or ModelError where the reward cannot be had, or gives no finite scores."""
+        scores = iter(self._scores(items))
+        return [_doubt(sorted((next(scores) for _ in item.responses), reverse=True)) for item in items]
+
+    def _scores(self, items: Sequence[Item]) -> list[float]:
+        """Of every response of every item, one after the other."""
+        from heedful.models.rewards import checked
+
+        reward = self._loaded()
+        asked = [(item.prompt, response.turns) for item in items for response in item.responses]
+        found: list[float] = []
+        for begin in range(0, len(asked), SCORED_AT_ONCE):
+            some = asked[begin : begin + SCORED_AT_ONCE]
+            # A reward scores the assistant's last words; turns before them belong to what it answers.
+            prompts = [(*prompt, *turns[:-1]) for prompt, turns in some]
+            found += checked(reward, prompts, [turns[-1].content for _, turns in some]).tolist()
+            if self._progress is not None:
+                self._progress(len(found), len(asked))
+        return found
+
+    def _loaded(self) -> Reward:
+        from heedful.models.rewards import standalone
+        from heedful.recipe import RewardSource
+
+        if self._reward is None:
+            self._reward = standalone(RewardSource.named(self.name))
+        return self._reward
+
+
+def reward_uncertainty(name: str, *, progress: Callable[[int, int], None] | None = None) -> RewardUncertainty:
+    """The doubts of a reward, for the order `uncertain`; see `RewardUncertainty`."""
+    return RewardUncertainty(name, progress=progress)
+
+
+def _doubt(scores: Sequence[float]) -> float:
+    """Of scores from the best to the worst."""
+    return 0.0 if len(scores) < 2 else 1 / (1 + scores[0] - scores[1])
