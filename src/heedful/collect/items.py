@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from heedful.collect import order, schema
 from heedful.collect.making import Made, Unit, left_out, make
@@ -83,9 +83,12 @@ def add_records(
     return loaded
 
 
+_BY_ID = select(schema.items).where(schema.items.c.id == bindparam("of"))
+
+
 def get(connection: Connection, id: int) -> Item:
     """The item of that id, which there must be."""
-    return Item.of(connection.execute(select(schema.items).where(schema.items.c.id == id)).one())
+    return Item.of(connection.execute(_BY_ID, {"of": id}).one())
 
 
 def _add(

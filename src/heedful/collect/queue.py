@@ -6,6 +6,9 @@ that what is counted here is still true when the assignment is written.
 A person has at most one item open. Somebody else's open item keeps its place among the wanted votes until its
 lease has run out; then it is given to others, and taken away from the one who left it only when the place is
 needed, so that whoever comes back in time finds their draft.
+
+Statements that stand between somebody's vote and their next item are built once, with the person and the like
+as parameters: to build one takes several times as long as to run it.
 """
 
 from __future__ import annotations
@@ -19,9 +22,19 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, cast, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
-from heedful.collect import schema
+from heedful.collect import items, schema, sides
 from heedful.collect.answer import Answer
 from heedful.collect.log import standing
 from heedful.collect.model import Assignment, Item, Person
@@ -34,6 +47,26 @@ TIMED = 50  # last votes by which the time for one is told
 _ASSIGNMENTS = schema.assignments
 _ITEMS = schema.items
 _CHANCE = secrets.SystemRandom()
+
+_AT = bindparam("now", type_=schema.Instant)
+_PERSON = bindparam("by", type_=Integer)
+_ITEM = bindparam("of", type_=Integer)
+_MAIN = _ITEMS.c.open & (_ITEMS.c.stage == "main")
+_CLOSED = _ASSIGNMENTS.c.closed_at.is_not(None)
+_THEIRS = (_ASSIGNMENTS.c.person == _PERSON) & (_ASSIGNMENTS.c.kind == "vote")
+_UNANSWERED = (
+    _ASSIGNMENTS.c.closed_at.is_(None)
+    & (_ASSIGNMENTS.c.kind == "vote")
+    & (_ASSIGNMENTS.c.expires_at > _AT)
+    & (_ASSIGNMENTS.c.person != _PERSON)
+)
+"""Assignments by which others have a place among an item's votes."""
+
+_NOT_HAD = (
+    ~exists().where(_ASSIGNMENTS.c.item == _ITEMS.c.id, _ASSIGNMENTS.c.person == _PERSON),
+    ~exists().where(schema.judgements.c.item == _ITEMS.c.id, schema.judgements.c.person == _PERSON),
+)
+"""Items that the person was never given, for whatever, and has never said anything of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +116,14 @@ def open_next(
     return _give(connection, person, _mixed_in(connection, person, settings) or item, settings, at, chance)
 
 
+_BY_TOKEN = select(_ASSIGNMENTS).where(
+    _ASSIGNMENTS.c.token == bindparam("named"), _ASSIGNMENTS.c.person == _PERSON
+)
+
+
 def find(connection: Connection, token: str, person: Person) -> Assignment | None:
     """The assignment of that token, if it is this person's."""
-    theirs = _ASSIGNMENTS.c.token == token, _ASSIGNMENTS.c.person == person.id
-    row = connection.execute(select(_ASSIGNMENTS).where(*theirs)).one_or_none()
+    row = connection.execute(_BY_TOKEN, {"named": token, "by": person.id}).one_or_none()
     return None if row is None else Assignment.of(row)
 
 
@@ -105,9 +142,14 @@ def still_theirs(connection: Connection, assignment: Assignment, at: datetime) -
     ).one()
     if row.stage != "main":
         return True
-    others = _unanswered(at, assignment.person) & (_ASSIGNMENTS.c.item == assignment.item)
-    taken = connection.execute(select(func.count()).select_from(_ASSIGNMENTS).where(others)).scalar_one()
+    others = select(func.count()).select_from(_ASSIGNMENTS).where(_UNANSWERED, _ASSIGNMENTS.c.item == _ITEM)
+    given = {"now": at, "by": assignment.person, "of": assignment.item}
+    taken = connection.execute(others, given).scalar_one()
     return bool(row.open and row.votes + taken < row.wanted)
+
+
+_ABOUT = select(_ITEMS.c.stage, _ITEMS.c.origin, _ITEMS.c.wanted).where(_ITEMS.c.id == _ITEM)
+_COUNT = update(_ITEMS).where(_ITEMS.c.id == _ITEM)
 
 
 def settle(connection: Connection, item_id: int) -> None:
@@ -121,11 +163,10 @@ def settle(connection: Connection, item_id: int) -> None:
     for entry in standing(connection, items=[item_id]):
         (skips if entry.given.skipped else votes).add(entry.person)
     skips -= votes
-    item = _ITEMS.c
-    row = connection.execute(select(item.stage, item.origin, item.wanted).where(item.id == item_id)).one()
+    row = connection.execute(_ABOUT, {"of": item_id}).one()
     wants = len(votes) < row.wanted and len(skips) < row.wanted and row.origin != "chat"
     counted = {"votes": len(votes), "skips": len(skips), "open": row.stage != "main" or wants}
-    connection.execute(update(_ITEMS).where(item.id == item_id).values(counted))
+    connection.execute(_COUNT, counted | {"of": item_id})
 
 
 def set_overlap(connection: Connection, settings: Settings) -> None:
@@ -136,47 +177,47 @@ def set_overlap(connection: Connection, settings: Settings) -> None:
     connection.execute(changed.values(wanted=settings.overlap, open=(item.stage != "main") | wants))
 
 
+_DONE = select(func.count()).select_from(_ASSIGNMENTS).where(_THEIRS, _CLOSED)
+_WANTING = select(func.count()).select_from(_ITEMS).where(_MAIN)
+_ANSWERED = (
+    select(func.count())
+    .select_from(_ASSIGNMENTS.join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item))
+    .where(_ASSIGNMENTS.c.person == _PERSON, _CLOSED, _MAIN)
+)
+_TIMES = (
+    select(schema.judgements.c.seconds)
+    .where(
+        schema.judgements.c.person == _PERSON,
+        schema.judgements.c.kind == "vote",
+        schema.judgements.c.seconds.is_not(None),
+    )
+    .order_by(schema.judgements.c.id.desc())
+    .limit(TIMED)
+)
+
+
 def progress(connection: Connection, person: Person, settings: Settings) -> Progress:
     """How far a person is, and how much is left for them."""
-    closed = _ASSIGNMENTS.c.closed_at.is_not(None)
-    theirs = (_ASSIGNMENTS.c.person == person.id) & (_ASSIGNMENTS.c.kind == "vote")
-    done = connection.execute(
-        select(func.count()).select_from(_ASSIGNMENTS).where(theirs, closed)
-    ).scalar_one()
+    by = {"by": person.id}
+    done = connection.execute(_DONE, by).scalar_one()
     calibration = _calibration(connection, person, settings)
     left = 0 if calibration.failed else calibration.left + _left(connection, person)
-    said = schema.judgements.c
-    times = (
-        select(said.seconds)
-        .where(said.person == person.id, said.kind == "vote", said.seconds.is_not(None))
-        .order_by(said.id.desc())
-        .limit(TIMED)
-    )
-    seconds = connection.execute(times).scalars().all()
+    seconds = connection.execute(_TIMES, by).scalars().all()
     return Progress(done, left, median(seconds) if seconds else None, calibration.failed)
 
 
 def _left(connection: Connection, person: Person) -> int:
     """Main items that want votes and that the person has not answered."""
-    wanting = (_ITEMS.c.open) & (_ITEMS.c.stage == "main")
-    every = select(func.count()).select_from(_ITEMS).where(wanting)
-    answered = (
-        select(func.count())
-        .select_from(_ASSIGNMENTS.join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item))
-        .where(_ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.closed_at.is_not(None), wanting)
-    )
-    return connection.execute(every).scalar_one() - connection.execute(answered).scalar_one()
+    wanting = connection.execute(_WANTING).scalar_one()
+    return wanting - connection.execute(_ANSWERED, {"by": person.id}).scalar_one()
+
+
+_OPEN = select(_ASSIGNMENTS).where(_THEIRS, _ASSIGNMENTS.c.closed_at.is_(None)).order_by(_ASSIGNMENTS.c.id)
 
 
 def _resumed(connection: Connection, person: Person, settings: Settings, at: datetime) -> Assignment | None:
     """What the person has open, with a new lease if theirs has run out and nobody took the place."""
-    own = (
-        select(_ASSIGNMENTS)
-        .where(_ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.closed_at.is_(None))
-        .where(_ASSIGNMENTS.c.kind == "vote")
-        .order_by(_ASSIGNMENTS.c.id)
-    )
-    for row in connection.execute(own).all():
+    for row in connection.execute(_OPEN, {"by": person.id}).all():
         mine = Assignment.of(row)
         if mine.expires_at > at:
             return mine
@@ -188,46 +229,27 @@ def _resumed(connection: Connection, person: Person, settings: Settings, at: dat
     return None
 
 
-def _unanswered(at: datetime, person: int) -> ColumnElement[bool]:
-    """Assignments by which others than this person have a place among an item's votes."""
-    return (
-        _ASSIGNMENTS.c.closed_at.is_(None)
-        & (_ASSIGNMENTS.c.kind == "vote")
-        & (_ASSIGNMENTS.c.expires_at > at)
-        & (_ASSIGNMENTS.c.person != person)
-    )
-
-
-def _not_had(person: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Items that this person was never given, for whatever, and has never said anything of."""
-    given = exists().where(_ASSIGNMENTS.c.item == _ITEMS.c.id, _ASSIGNMENTS.c.person == person)
-    said = exists().where(schema.judgements.c.item == _ITEMS.c.id, schema.judgements.c.person == person)
-    return ~given, ~said
+# A full item is rare, being in people's hands; the others are found in the index alone.
+_FULL = (
+    select(_ASSIGNMENTS.c.item)
+    .join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item)
+    .where(_UNANSWERED)
+    .group_by(_ASSIGNMENTS.c.item, _ITEMS.c.votes, _ITEMS.c.wanted)
+    .having(_ITEMS.c.votes + func.count() >= _ITEMS.c.wanted)
+)
+_NEXT = (
+    select(_ITEMS.c.id)
+    .where(_MAIN, *_NOT_HAD, _ITEMS.c.id.not_in(bindparam("full", expanding=True)))
+    .order_by(_ITEMS.c.priority, _ITEMS.c.id)
+    .limit(1)
+)
 
 
 def _next_main(connection: Connection, person: Person, at: datetime) -> Item | None:
     """The first item that wants votes, counting those that others are about to give."""
-    # A full item is rare, being in people's hands; the others are found in the index alone.
-    held = (
-        select(_ASSIGNMENTS.c.item)
-        .join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item)
-        .where(_unanswered(at, person.id))
-        .group_by(_ASSIGNMENTS.c.item, _ITEMS.c.votes, _ITEMS.c.wanted)
-        .having(_ITEMS.c.votes + func.count() >= _ITEMS.c.wanted)
-    )
-    full = connection.execute(held).scalars().all()
-    found = (
-        select(_ITEMS.c.id)
-        .where(_ITEMS.c.open, _ITEMS.c.stage == "main", *_not_had(person.id), _ITEMS.c.id.not_in(full))
-        .order_by(_ITEMS.c.priority, _ITEMS.c.id)
-        .limit(1)
-    )
-    id = connection.execute(found).scalar()
-    return None if id is None else _item(connection, id)
-
-
-def _item(connection: Connection, id: int) -> Item:
-    return Item.of(connection.execute(select(_ITEMS).where(_ITEMS.c.id == id)).one())
+    full = connection.execute(_FULL, {"now": at, "by": person.id}).scalars().all()
+    id = connection.execute(_NEXT, {"by": person.id, "full": full}).scalar()
+    return None if id is None else items.get(connection, id)
 
 
 def calibration_round(connection: Connection, settings: Settings) -> dict[int, dict[str, Any] | None]:
@@ -258,18 +280,18 @@ class _Calibration:
 def _calibration(connection: Connection, person: Person, settings: Settings) -> _Calibration:
     if not settings.calibration or person.calibrated:
         return _Calibration()
-    items = calibration_round(connection, settings)
+    golds = calibration_round(connection, settings)
     given = select(_ASSIGNMENTS.c.item, _ASSIGNMENTS.c.closed_at).where(
-        _ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.item.in_(items)
+        _ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.item.in_(golds)
     )
     had = {row.item: row.closed_at is not None for row in connection.execute(given)}
-    left = sum(not had.get(item, False) for item in items)
-    coming = [item for item in items if item not in had]
+    left = sum(not had.get(item, False) for item in golds)
+    coming = [item for item in golds if item not in had]
     if coming:
-        return _Calibration(_item(connection, coming[0]), left)
+        return _Calibration(items.get(connection, coming[0]), left)
     if left or settings.calibration_pass is None:
         return _Calibration(left=left)
-    known = {item: Answer.model_validate(gold) for item, gold in items.items() if gold is not None}
+    known = {item: Answer.model_validate(gold) for item, gold in golds.items() if gold is not None}
     met = _met(connection, person, known)
     return _Calibration(failed=met < settings.calibration_pass * len(known))
 
@@ -295,20 +317,23 @@ def _mixed_in(connection: Connection, person: Person, settings: Settings) -> Ite
     """
     if settings.gold_every is None:
         return None
-    theirs = (_ASSIGNMENTS.c.person == person.id) & (_ASSIGNMENTS.c.kind == "vote")
-    had = connection.execute(select(func.count()).select_from(_ASSIGNMENTS).where(theirs)).scalar_one()
+    by = {"by": person.id}
+    had = connection.execute(select(func.count()).select_from(_ASSIGNMENTS).where(_THEIRS), by).scalar_one()
     secret = connection.execute(select(schema.project.c.secret)).scalar_one()
     lot = random.Random(hashlib.sha256(f"{secret} {settings.seed} {person.id} {had}".encode()).digest())
     if lot.randrange(settings.gold_every):
         return None
     gold = (
         select(_ITEMS.c.id)
-        .where(_ITEMS.c.open, _ITEMS.c.stage == "gold", *_not_had(person.id))
+        .where(_ITEMS.c.open, _ITEMS.c.stage == "gold", *_NOT_HAD)
         .order_by(_ITEMS.c.priority, _ITEMS.c.id)
         .limit(GOLD_CHOICE)
     )
-    ids = connection.execute(gold).scalars().all()
-    return _item(connection, lot.choice(ids)) if ids else None
+    ids = connection.execute(gold, by).scalars().all()
+    return items.get(connection, lot.choice(ids)) if ids else None
+
+
+_GIVE = insert(_ASSIGNMENTS).returning(_ASSIGNMENTS)
 
 
 def _give(
@@ -326,23 +351,24 @@ def _give(
         "item": item.id,
         "person": person.id,
         "kind": "vote",
-        "shown": _shown(connection, person, item, chance or _CHANCE),
+        "shown": sides.shown(connection, person, item, chance or _CHANCE),
         "opened_at": at,
         "expires_at": lease(settings, at),
     }
-    made = insert(_ASSIGNMENTS).values(row).returning(_ASSIGNMENTS)
-    return Assignment.of(connection.execute(made).one())
+    return Assignment.of(connection.execute(_GIVE, row).one())
+
+
+_LEFT = (
+    select(_ASSIGNMENTS.c.id, _ASSIGNMENTS.c.expires_at)
+    .where(_ASSIGNMENTS.c.item == _ITEM, _ASSIGNMENTS.c.kind == "vote")
+    .where(_ASSIGNMENTS.c.closed_at.is_(None))
+    .order_by(_ASSIGNMENTS.c.expires_at, _ASSIGNMENTS.c.id)
+)
 
 
 def _make_room(connection: Connection, item: Item, at: datetime) -> None:
     """Take the item away from as many of those who left it as must go for one more to get it."""
-    open_ones = (
-        select(_ASSIGNMENTS.c.id, _ASSIGNMENTS.c.expires_at)
-        .where(_ASSIGNMENTS.c.item == item.id, _ASSIGNMENTS.c.kind == "vote")
-        .where(_ASSIGNMENTS.c.closed_at.is_(None))
-        .order_by(_ASSIGNMENTS.c.expires_at, _ASSIGNMENTS.c.id)
-    )
-    rows = connection.execute(open_ones).all()
+    rows = connection.execute(_LEFT, {"of": item.id}).all()
     too_many = item.votes + len(rows) + 1 - item.wanted
     expired = [row.id for row in rows if row.expires_at <= at]
     _release(connection, expired[: max(too_many, 0)])
@@ -352,30 +378,3 @@ def _release(connection: Connection, ids: Sequence[int]) -> None:
     if ids:
         connection.execute(delete(schema.drafts).where(schema.drafts.c.assignment.in_(ids)))
         connection.execute(delete(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id.in_(ids)))
-
-
-def _shown(connection: Connection, person: Person, item: Item, chance: random.Random) -> list[int]:
-    """Which response stands in each place.
-
-    Of two, each comes first equally often for every person, in blocks of two; where a block leaves the choice
-    it is the one that came first less often on this item; where that does too it is drawn.
-    """
-    if len(item.responses) != 2:
-        return chance.sample(range(len(item.responses)), len(item.responses))
-    for among in (_ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.item == item.id):
-        straight, turned = _times_shown(connection, among)
-        if straight != turned:
-            return [1, 0] if straight > turned else [0, 1]
-    return chance.choice([[0, 1], [1, 0]])
-
-
-def _times_shown(connection: Connection, among: ColumnElement[bool]) -> tuple[int, int]:
-    """How often two responses were shown in the item's order, and how often the other way round."""
-    shown = cast(_ASSIGNMENTS.c.shown, String)
-    counted = (
-        select(shown, func.count())
-        .where(among, _ASSIGNMENTS.c.kind == "vote", shown.in_(["[0, 1]", "[1, 0]"]))
-        .group_by(shown)
-    )
-    found = dict(connection.execute(counted).tuples().all())
-    return found.get("[0, 1]", 0), found.get("[1, 0]", 0)
