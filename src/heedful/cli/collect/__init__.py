@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from heedful.cli.collect import data, people
+from heedful.cli.collect import data, models, people
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 
@@ -12,3 +12,5 @@ app = typer.Typer(no_args_is_help=True, help="Collect preferences from people, i
 app.add_typer(people.app, name="people")
 app.command()(writes_files(data.export))
 app.command("import")(reads_files(data.import_))
+app.command()(writes_files(reads_files(models.candidates)))
+app.command()(models.chat)
