@@ -6,10 +6,13 @@ is still in the log; what stands is each person's last row on an item, if that i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, null, select
+from sqlalchemy import JSON, ColumnElement, Connection, Select, Text, cast, func, insert, null, select
 
 from heedful.collect import schema
 from heedful.collect.answer import Answer
@@ -19,7 +22,14 @@ VOTES: tuple[Kind, ...] = ("vote", "import", "chat")
 """The kinds of entries that are votes; an adjudication is a word about votes."""
 
 _AT_ONCE = 2000  # rows fetched, or items named in one statement
+_SHORT = 200  # letters of an answer that is likely to come again
+_SEEN = 10_000  # answers remembered
 _ROWS = schema.judgements
+_AS_TEXT = [
+    cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
+    for column in _ROWS.columns
+]
+"""The columns of a row, with JSON as it is written: most answers are alike, and are read but once."""
 
 
 def append(
@@ -73,13 +83,13 @@ def entries(
         limit: stop after so many.
         until: the log as it was when the row of this id was its last.
     """
-    rows = select(_ROWS).where(_ROWS.c.id > after, *_up_to(until)).order_by(_ROWS.c.id).limit(limit)
+    rows = select(*_AS_TEXT).where(_ROWS.c.id > after, *_up_to(until)).order_by(_ROWS.c.id).limit(limit)
     return _streamed(connection, rows)
 
 
 def history(connection: Connection, item: int) -> list[Entry]:
     """All that was ever said of an item, in order."""
-    rows = select(_ROWS).where(_ROWS.c.item == item).order_by(_ROWS.c.id)
+    rows = select(*_AS_TEXT).where(_ROWS.c.item == item).order_by(_ROWS.c.id)
     return list(_streamed(connection, rows))
 
 
@@ -116,13 +126,30 @@ def _up_to(row: int | None) -> list[ColumnElement[bool]]:
     return [] if row is None else [_ROWS.c.id <= row]
 
 
-def _given(last: Select[tuple[int]]) -> Select[tuple[object, ...]]:
+def _given(last: Select[tuple[int]]) -> Select[Any]:
     """The last rows of each person, item and kind, where they are gives."""
     found = last.group_by(_ROWS.c.person, _ROWS.c.item, _ROWS.c.kind).subquery()
-    rows = select(_ROWS).join(found, found.c.id == _ROWS.c.id)
+    rows = select(*_AS_TEXT).join(found, found.c.id == _ROWS.c.id)
     return rows.where(_ROWS.c.action == "give").order_by(_ROWS.c.id)
 
 
-def _streamed(connection: Connection, rows: Select[tuple[object, ...]]) -> Iterator[Entry]:
-    found = connection.execute(rows, execution_options={"yield_per": _AT_ONCE})
-    return map(Entry.of, found)
+def _streamed(connection: Connection, rows: Select[Any]) -> Iterator[Entry]:
+    for id, uid, item, person, kind, action, answer, shown, seconds, at in connection.execute(
+        rows, execution_options={"yield_per": _AT_ONCE}
+    ):
+        given = _answer(answer) if action == "give" else None
+        yield Entry(id, uid, item, person, kind, action, given, _places(shown), seconds, at)
+
+
+def _answer(written: str) -> Answer:
+    return _short(written) if len(written) <= _SHORT else Answer.model_validate_json(written)
+
+
+@lru_cache(_SEEN)
+def _short(written: str) -> Answer:
+    return Answer.model_validate_json(written)
+
+
+@lru_cache(_SEEN)
+def _places(written: str) -> tuple[int, ...]:
+    return tuple(json.loads(written))
