@@ -34,7 +34,6 @@ from heedful.training.cross_fit import Codes, adapters, folds_by_group, heads, h
 from heedful.training.tracking import Reporter
 
 MAX_LENGTH = 512
-TOKENS_PER_ROW = 512
 # Rows between two words of progress.
 _CHUNK = 16
 
@@ -114,7 +113,7 @@ class ModelView:
         role = self.backbone.role("reference")
         title = f"Reading {rows.tokens:,} tokens with {self.backbone.name}, pairs"
         with self._reporter.task(title, len(rows)) as task:
-            states = end_states(role, rows, tokens_per_row=TOKENS_PER_ROW, on_done=task.update)
+            states = end_states(role, rows, on_done=task.update)
         with self._reporter.task("Cross-fitting reward models", heads_of(folds)) as task:
             return heads(states, pairs, folds, on_done=task.update)
 
@@ -167,7 +166,7 @@ class ModelView:
             for at in range(0, len(rows), _CHUNK):
                 some = rows[at : at + _CHUNK]
                 device = self.backbone.device
-                losses = -score_tokens(role, some, device=device, tokens_per_row=TOKENS_PER_ROW).double()
+                losses = -score_tokens(role, some, device=device).double()
                 for row, own in zip(some, losses.split([row.response_tokens for row in some]), strict=True):
                     lengths = [len(response) for response in row.responses]
                     found.append([part.numpy() for part in own.split(lengths)])

@@ -137,7 +137,7 @@ def _findings(
     reporter: Reporter,
     *,
     facts: Mapping[str, str],
-    tokens_per_row: int = 512,
+    tokens_per_row: int | None = None,
     curves: Sequence[Curve] = (),
     left_out: Mapping[str, int] | None = None,
 ) -> ReportData:
@@ -165,7 +165,7 @@ def _findings(
     )
 
 
-def _scores(role: Role, rows: Rows, tokens_per_row: int, task: Task) -> list[list[float]]:
+def _scores(role: Role, rows: Rows, tokens_per_row: int | None, task: Task) -> list[list[float]]:
     """Of every response of every row; rows of one kind are scored together."""
     found: list[list[float]] = [[] for _ in rows]
     done = 0

@@ -4,7 +4,7 @@
 not fit into a `RecipeError` with the place and the mend. Knows nothing of data files, models or training.
 """
 
-from heedful.recipe.load import from_keywords, from_stages, load, to_yaml
+from heedful.recipe.load import from_keywords, from_stages, load, load_keys, to_yaml
 from heedful.recipe.settings import (
     AnyRecipe,
     DataSettings,
@@ -68,5 +68,6 @@ __all__ = [
     "from_keywords",
     "from_stages",
     "load",
+    "load_keys",
     "to_yaml",
 ]

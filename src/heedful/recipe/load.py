@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -33,6 +33,7 @@ WORDS: dict[Any, tuple[str, str]] = {
     type(None): ("null", "nulls"),
 }
 NO_FILE = "recipe"
+KindT = TypeVar("KindT", bound=BaseModel)
 
 
 def load(path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, stage: str) -> AnyRecipe:
@@ -47,17 +48,43 @@ def load(path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, 
         RecipeError: the file cannot be read, a key is unknown, or a value does not fit.
     """
     kind = STAGES[stage]
-    values: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    values, places = _read(path, overrides, kind, {})
+    default_place = str(path) if path is not None else NO_FILE
+    _check_stage(values.get("stage", stage), stage, places.get("stage", default_place))
+    return _validated(values, kind, places, default_place)
+
+
+def load_keys(
+    path: str | os.PathLike[str] | None,
+    overrides: Sequence[str],
+    kind: type[KindT],
+    known: Mapping[str, Any] | None = None,
+) -> KindT:
+    """As `load`, of settings that are no recipe: any pydantic model whose keys are plain values or sections.
+
+    Args:
+        known: values of keys that neither file nor overrides set.
+    """
+    values, places = _read(path, overrides, kind, known or {})
+    return _validated(values, kind, places, str(path) if path is not None else "settings")
+
+
+def _read(
+    path: str | os.PathLike[str] | None,
+    overrides: Sequence[str],
+    kind: type[BaseModel],
+    known: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of a file with overrides, and where each was set."""
+    values, places = dict(known), dict[str, str]()
     if path is not None:
-        values, lines = yaml_text.read(Path(path))
+        given, lines = yaml_text.read(Path(path))
+        values |= given
         places = {key: f"{path}:{line}" for key, line in lines.items()}
     _open_sections(values, kind)
     for override in overrides:
         _apply(override, values, places, kind)
-    default_place = str(path) if path is not None else NO_FILE
-    _check_stage(values.get("stage", stage), stage, places.get("stage", default_place))
-    return _validated(values, kind, places, default_place)
+    return values, places
 
 
 def from_keywords(stage: str, values: dict[str, Any], keywords: Mapping[str, Any]) -> AnyRecipe:
@@ -118,10 +145,10 @@ def to_yaml(recipe: AnyRecipe) -> str:
 
 def _validated(
     values: dict[str, Any],
-    kind: type[AnyRecipe],
+    kind: type[KindT],
     places: Mapping[str, str],
     default_place: str,
-) -> AnyRecipe:
+) -> KindT:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -326,7 +353,7 @@ def _words(kind: Any, limits: Sequence[Any], many: bool = False) -> str:
         )
     if origin is Literal:
         return inner[0] if len(inner) == 1 else f"one of {', '.join(map(str, inner))}"
-    if origin is list:
+    if origin in (list, tuple):
         return f"a list of {_words(inner[0], (), many=True)}"
     if inner and (origin is Union or type(kind).__name__ == "UnionType"):
         return " or ".join(_words(one, ()) for one in inner)

@@ -127,8 +127,8 @@ class TrainingSettings(Section):
     max_steps: Count | None = None
     # Pairs (or rows, for SFT) per optimiser step.
     batch_size: Count = 8
-    # Tokens of one forward pass: memory, not results, depends on it.
-    tokens_per_row: Count = 512
+    # Tokens of one forward pass: memory, not results, depends on it. Null: 512 on a CPU, 8192 on a GPU.
+    tokens_per_row: Count | None = None
     # The highest learning rate of the schedule.
     learning_rate: Positive
     # How the learning rate falls after the warm-up.

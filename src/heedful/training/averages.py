@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from heedful.models.scoring import row_budget
 from heedful.recipe import TrainingSettings
 from heedful.render.packing import pack
 from heedful.training import processes
@@ -48,7 +49,7 @@ def evaluate(
     sums, done, was_training = Sums(), 0, role.training
     role.eval()
     with torch.no_grad(), reporter.task("Evaluating", len(own)) as task:
-        for packed in pack([rows[index] for index in own], settings.tokens_per_row):
+        for packed in pack([rows[index] for index in own], row_budget(settings.tokens_per_row, device)):
             packed = packed.to(device)
             loss, metrics = stage.loss(role(packed), packed, [own[i] for i in packed.rows])
             sums.add(loss, metrics, packed.tokens)

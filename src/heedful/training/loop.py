@@ -21,6 +21,7 @@ from accelerate.utils import GradientAccumulationPlugin
 
 from heedful.errors import Interrupted, RunError, TrainingStopped
 from heedful.models.backbone import Backbone
+from heedful.models.scoring import row_budget
 from heedful.recipe import GuardSettings, TrainingSettings
 from heedful.render.packing import pack
 from heedful.training import checkpoint, processes
@@ -227,7 +228,8 @@ class Loop:
         if not own:
             # The others wait for this process's gradients: it gives them nothing, but it gives.
             own, scale = indices[:1], 0.0
-        packs = pack([self.stage.rows[index] for index in own], self.settings.tokens_per_row)
+        budget = row_budget(self.settings.tokens_per_row, self.backbone.device)
+        packs = pack([self.stage.rows[index] for index in own], budget)
         sums = Sums()
         for number, packed in enumerate(packs, 1):
             packed = packed.to(self.backbone.device)

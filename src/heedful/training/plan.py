@@ -12,6 +12,7 @@ from typing import Any
 
 from heedful.models.backbone import Backbone
 from heedful.models.logprobs import CHUNK_ELEMENTS
+from heedful.models.scoring import row_budget
 from heedful.quarantine import Counts
 from heedful.recipe import LoraSettings, PPORecipe
 from heedful.render.packing import first_fit
@@ -144,7 +145,8 @@ def plan(job: Job) -> Plan:
         [rows[index] for index in batch(step, len(rows), training.batch_size, training.seed)]
         for step in range(min(steps, per_epoch))
     ]
-    passes = [rows for chosen in batches for rows in _passes(chosen, training.tokens_per_row)]
+    budget = row_budget(training.tokens_per_row, backbone.device)
+    passes = [rows for chosen in batches for rows in _passes(chosen, budget)]
     lengths = [_computed_tokens(rows, packed) for rows in passes]
     lora = job.recipe.lora if training.method == "lora" else None
     parameters = sum(parameter.numel() for parameter in backbone.model.parameters())

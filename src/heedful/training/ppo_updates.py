@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from heedful.errors import TrainingStopped
 from heedful.models.roles import ActorCritic
+from heedful.models.scoring import row_budget
 from heedful.objectives.ppo import surrogate, value_loss
 from heedful.recipe import PPORecipe
 from heedful.render.packing import pack
@@ -107,7 +108,8 @@ class Updates:
         sums = Sums()
         chosen = rollout.tokens_of(members)
         weight = 1.0 / len(chosen)
-        for packed in pack([rollout.rows[index] for index in members], self.settings.tokens_per_row):
+        budget = row_budget(self.settings.tokens_per_row, self.backbone.device)
+        for packed in pack([rollout.rows[index] for index in members], budget):
             at = rollout.tokens_of([members[index] for index in packed.rows])
             losses = self._losses(rollout, gains, returns, at, weight, sums)
             self.learner.backward(packed.to(self.backbone.device), *losses)

@@ -92,7 +92,7 @@ def collect(
     settings: RolloutSettings,
     *,
     seed: int,
-    tokens_per_row: int,
+    tokens_per_row: int | None,
     padded: bool = False,
     learner: ActorCritic | None = None,
 ) -> Rollout:

@@ -23,6 +23,7 @@ from heedful.models import adapters
 from heedful.models.backbone import Backbone
 from heedful.models.export import HEAD, REWARD_FILE
 from heedful.models.rewards.reward import complaint
+from heedful.models.scoring import row_budget
 from heedful.records import Demonstration, Messages, assistant
 from heedful.render.chat import Renderer, TemplateName
 from heedful.render.packing import pack
@@ -37,7 +38,7 @@ class BackboneReward:
         backbone: has the role.
         renderer: of the backbone's tokenizer, with the template the reward was trained on.
         limits: longer conversations are cut by its policy, as in training.
-        tokens_per_row: packing budget of one forward pass.
+        tokens_per_row: packing budget of one forward pass; `row_budget` where none is given.
         name: what errors call it.
 
     Attributes:
@@ -50,7 +51,7 @@ class BackboneReward:
         renderer: Renderer,
         limits: Limits,
         *,
-        tokens_per_row: int = 512,
+        tokens_per_row: int | None = None,
         name: str = "backbone",
     ) -> None:
         self.backbone, self.renderer, self.limits = backbone, renderer, limits
@@ -62,7 +63,7 @@ class BackboneReward:
         role = self.backbone.role("reward")
         scores = torch.empty(len(rows))
         with torch.no_grad(), _evaluating(self.backbone.model):
-            for packed in pack(rows, self.tokens_per_row):
+            for packed in pack(rows, row_budget(self.tokens_per_row, self.backbone.device)):
                 scores[list(packed.rows)] = role(packed.to(self.backbone.device)).cpu()
         found: list[float] = scores.tolist()
         return found
