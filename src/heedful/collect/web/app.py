@@ -12,7 +12,18 @@ from starlette.exceptions import HTTPException
 
 from heedful.collect.chat import Chats
 from heedful.collect.project import Project
-from heedful.collect.web import account, api, api_page, chat, dashboard, judging, login, own_votes, people
+from heedful.collect.web import (
+    account,
+    api,
+    api_page,
+    chat,
+    dashboard,
+    downloads,
+    judging,
+    login,
+    own_votes,
+    people,
+)
 from heedful.collect.web.errors import Failures, explained, to_sign_in
 from heedful.collect.web.limits import Limits, RateLimit
 from heedful.collect.web.security import BodyLimit, Door, Headers
@@ -46,7 +57,7 @@ def create_app(
     app.add_middleware(Failures)
     app.add_middleware(Headers)  # the outermost: what the others answer has them too
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for part in (login, account, people, judging, own_votes, api, api_page, dashboard):
+    for part in (login, account, people, judging, own_votes, api, api_page, dashboard, downloads):
         app.include_router(part.router)
     if chats is not None:
         app.include_router(chat.router)
