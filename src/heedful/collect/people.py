@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, insert, select, update
 
 from heedful.collect import passwords, schema
 from heedful.collect.database import Database
@@ -81,26 +82,32 @@ def by_link(connection: Connection, token: str) -> Person | None:
     return _one(connection, known)
 
 
+# These two stand before every request, and are built once: building one takes longer than running it.
+_BY_SESSION = select(schema.people).where(
+    schema.people.c.id == bindparam("of"),
+    schema.people.c.epoch == bindparam("of_epoch"),
+    schema.people.c.active,
+    ~exists().where(schema.ended_sessions.c.nonce == bindparam("of_nonce")),
+)
+_BY_TOKEN = (
+    select(schema.people)
+    .join(schema.tokens)
+    .where(
+        schema.tokens.c.token_hash == bindparam("hash"),
+        schema.tokens.c.revoked_at.is_(None),
+        schema.people.c.active,
+    )
+)
+
+
 def by_session(connection: Connection, person: int, epoch: int, nonce: str) -> Person | None:
     """Who is signed in by a session; None of one that has ended, or of somebody no longer active."""
-    table = schema.people.c
-    ended = exists().where(schema.ended_sessions.c.nonce == nonce)
-    its = select(schema.people).where(table.id == person, table.epoch == epoch, table.active, ~ended)
-    return _one(connection, its)
+    return _one(connection, _BY_SESSION, {"of": person, "of_epoch": epoch, "of_nonce": nonce})
 
 
 def by_token(connection: Connection, token: str) -> Person | None:
     """For whom an API token acts; None of one that is unknown, revoked, or of somebody no longer active."""
-    known = (
-        select(schema.people)
-        .join(schema.tokens)
-        .where(
-            schema.tokens.c.token_hash == hashed(token),
-            schema.tokens.c.revoked_at.is_(None),
-            schema.people.c.active,
-        )
-    )
-    return _one(connection, known)
+    return _one(connection, _BY_TOKEN, {"hash": hashed(token)})
 
 
 def everyone(connection: Connection) -> list[Person]:
@@ -273,8 +280,10 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
-def _one(connection: Connection, query: Select[tuple[object, ...]]) -> Person | None:
-    row: Row[tuple[object, ...]] | None = connection.execute(query).one_or_none()
+def _one(
+    connection: Connection, query: Select[tuple[object, ...]], given: Mapping[str, object] | None = None
+) -> Person | None:
+    row: Row[tuple[object, ...]] | None = connection.execute(query, given).one_or_none()
     return None if row is None else Person.of(row)
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import fmean
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, tuple_, update
 
 from heedful.collect import items, log, order, queue, schema
 from heedful.collect.answer import Answer, Verdict
@@ -26,6 +26,15 @@ from heedful.collect.settings import Settings
 UID = re.compile(r"[!-~]{1,64}")
 _ASSIGNMENTS = schema.assignments
 _DRAFTS = schema.drafts
+
+# Built once, as in `queue`.
+_ASSIGNMENT = bindparam("of", type_=Integer)
+_FORGET = delete(_DRAFTS).where(_DRAFTS.c.assignment == _ASSIGNMENT)
+_DRAFT = select(_DRAFTS.c.answer).where(_DRAFTS.c.assignment == _ASSIGNMENT)
+_SAME = select(_ASSIGNMENTS.c.id, _ASSIGNMENTS.c.closed_at).where(
+    *(_ASSIGNMENTS.c[name] == bindparam(f"of_{name}") for name in ("person", "item", "kind"))
+)
+_CLOSE = update(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id == _ASSIGNMENT)
 
 
 def submit(
@@ -136,8 +145,7 @@ def save_draft(connection: Connection, assignment: Assignment, answer: Answer, a
 
 def draft(connection: Connection, assignment: Assignment) -> Answer | None:
     """The answer that was begun, in terms of what is shown."""
-    kept = select(_DRAFTS.c.answer).where(_DRAFTS.c.assignment == assignment.id)
-    row = connection.execute(kept).one_or_none()
+    row = connection.execute(_DRAFT, {"of": assignment.id}).one_or_none()
     return None if row is None else Answer.model_validate(row.answer)
 
 
@@ -250,23 +258,18 @@ def _before(connection: Connection, assignment: Assignment, uid: str, action: Ac
 
 def _close(connection: Connection, assignment: Assignment, at: datetime) -> None:
     """Close the assignment at its first answer, and make it again if it was released meanwhile."""
-    same = select(_ASSIGNMENTS.c.id, _ASSIGNMENTS.c.closed_at).where(
-        _ASSIGNMENTS.c.person == assignment.person,
-        _ASSIGNMENTS.c.item == assignment.item,
-        _ASSIGNMENTS.c.kind == assignment.kind,
-    )
-    row = connection.execute(same).one_or_none()
+    same = {"of_person": assignment.person, "of_item": assignment.item, "of_kind": assignment.kind}
+    row = connection.execute(_SAME, same).one_or_none()
     if row is None:
         values = asdict(assignment) | {"shown": list(assignment.shown), "closed_at": at}
         del values["id"]
         connection.execute(insert(_ASSIGNMENTS).values(values))
     elif row.closed_at is None:
-        closed = update(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id == row.id).values(closed_at=at)
-        connection.execute(closed)
+        connection.execute(_CLOSE, {"of": row.id, "closed_at": at})
 
 
 def _forget_draft(connection: Connection, assignment: Assignment) -> None:
-    connection.execute(delete(_DRAFTS).where(_DRAFTS.c.assignment == assignment.id))
+    connection.execute(_FORGET, {"of": assignment.id})
 
 
 def _told(connection: Connection, assignment: Assignment, settings: Settings) -> None:
