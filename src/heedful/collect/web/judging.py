@@ -5,13 +5,9 @@ An item's address is the random token of one person's assignment; to anybody els
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
-
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
-from starlette.datastructures import FormData
 
 from heedful.collect import items, log, queue, votes
 from heedful.collect.model import Assignment, Item, Person
@@ -20,7 +16,7 @@ from heedful.collect.settings import Settings
 from heedful.collect.votes import Refused
 from heedful.collect.web import asking
 from heedful.collect.web.asking import TODO, Ask, tells
-from heedful.collect.web.judging_forms import Entered
+from heedful.collect.web.judging_forms import Entered, sent_seconds, sent_uid
 from heedful.collect.web.pages import page
 from heedful.collect.web.views import shown
 from heedful.collect.web.visit import Annotator, OwnForm, ProjectDep
@@ -81,8 +77,8 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
                 assignment,
                 entered.answer(settings),
                 settings,
-                uid=_uid(form),
-                seconds=_seconds(form, assignment, now()),
+                uid=sent_uid(form),
+                seconds=sent_seconds(form, assignment, now()),
                 at=now(),
             )
     except Refused as refused:
@@ -104,7 +100,7 @@ def keep_draft(token: str, project: ProjectDep, person: Annotator, form: OwnForm
         if assignment is None:
             raise HTTPException(404)
         # What was sent before the answer may arrive after it.
-        if log.by_uid(connection, _uid(form)) is None:
+        if log.by_uid(connection, sent_uid(form)) is None:
             entered = Entered.of_form(form, settings, len(assignment.shown))
             try:
                 votes.save_draft(connection, assignment, entered.draft(settings), now())
@@ -123,7 +119,7 @@ def undo(token: str, project: ProjectDep, person: Annotator, form: OwnForm) -> R
         if tells(items.get(connection, assignment.item), project.settings):
             raise HTTPException(409, "You have seen the outcome of this one, so it stays as it is.")
         try:
-            votes.retract(connection, assignment, project.settings, uid=_uid(form), at=now())
+            votes.retract(connection, assignment, project.settings, uid=sent_uid(form), at=now())
         except Refused as refused:
             raise HTTPException(409, str(refused)) from None
     return RedirectResponse(f"/judge/{token}", status_code=303)
@@ -172,20 +168,3 @@ def _gone(request: Request) -> Response:
     response = page(request, "error.html.j2", status=404, said=said, detail="")
     response.status_code = 404
     return response
-
-
-def _uid(form: FormData) -> str:
-    uid = form.get("uid")
-    return uid if isinstance(uid, str) else ""
-
-
-def _seconds(form: FormData, assignment: Assignment, at: datetime) -> float | None:
-    """How long somebody had the page before them; without a script, how long the item was theirs."""
-    said = form.get("seconds")
-    try:
-        seconds = float(said) if isinstance(said, str) and said else None
-    except ValueError:
-        seconds = None
-    if seconds is not None and math.isfinite(seconds) and seconds >= 0:
-        return seconds
-    return None if assignment.closed_at is not None else (at - assignment.opened_at).total_seconds()

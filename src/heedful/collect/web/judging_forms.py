@@ -12,15 +12,21 @@ Field names, all in terms of what is shown:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from heedful.collect.answer import MOST_LETTERS, Answer, Verdict
+from heedful.collect.model import Assignment
 from heedful.collect.rules import STRONGEST, Refused
 from heedful.collect.settings import Settings
 
+_VERDICTS: dict[str, Verdict] = {"a": "a", "b": "b", "tie": "tie", "both_bad": "both_bad"}
+_SIDES: tuple[Verdict, ...] = ("a", "b")
+_STEPS = {f"{side}{step}": (side, step) for side in _SIDES for step in range(1, STRONGEST[7] + 1)}
 _THUMB = "thumb"
 """The aspect under which a draft keeps thumbs of which some are not given yet; an answer has all or none."""
 
@@ -118,11 +124,9 @@ class Entered:
 
     def _pair(self, settings: Settings) -> tuple[Verdict | None, int | None]:
         """The verdict on a pair, and how strong it is if the scale asks for that."""
-        verdicts: dict[str, Verdict] = {"a": "a", "b": "b", "tie": "tie", "both_bad": "both_bad"}
-        if settings.strength == 7 and self.choice[:1] in ("a", "b"):
-            steps = {str(step): step for step in range(1, STRONGEST[7] + 1)}
-            return verdicts[self.choice[0]], steps.get(self.choice[1:])
-        verdict = verdicts.get(self.choice)
+        if settings.strength == 7 and self.choice in _STEPS:
+            return _STEPS[self.choice]
+        verdict = _VERDICTS.get(self.choice)
         sided = settings.strength == 4 and verdict in ("a", "b")
         return verdict, self.strength if sided else None
 
@@ -133,6 +137,24 @@ class Entered:
             )
         except ValidationError:
             raise Refused(f"That is too long: a reason has at most {MOST_LETTERS:,} letters.") from None
+
+
+def sent_uid(form: FormData) -> str:
+    """The name that the form gave what it sends."""
+    uid = form.get("uid")
+    return uid if isinstance(uid, str) else ""
+
+
+def sent_seconds(form: FormData, assignment: Assignment, at: datetime) -> float | None:
+    """How long somebody had the page before them; without a script, how long the item was theirs."""
+    said = form.get("seconds")
+    try:
+        seconds = float(said) if isinstance(said, str) and said else None
+    except ValueError:
+        seconds = None
+    if seconds is not None and math.isfinite(seconds) and seconds >= 0:
+        return seconds
+    return None if assignment.closed_at is not None else (at - assignment.opened_at).total_seconds()
 
 
 def _text(form: FormData, name: str) -> str:

@@ -14,13 +14,12 @@ from heedful.collect.settings import Settings
 from heedful.collect.votes import Mine, Others
 from heedful.collect.web.asking import ago, in_words, new_uid, tells
 from heedful.collect.web.pages import page
-from heedful.collect.web.views import letter, shown
+from heedful.collect.web.views import beginning, letter, shown
 from heedful.collect.web.visit import Annotator, ProjectDep
 
 router = APIRouter()
 
 AT_ONCE = 50  # votes on a page
-EXCERPT = 160  # letters of a prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,8 @@ def outcome(request: Request, token: str, project: ProjectDep, person: Annotator
 
 
 def _row(vote: Mine, settings: Settings, at: datetime) -> Row:
-    text = " ".join(vote.item.prompt[-1].content.split()) if vote.item.prompt else ""
     return Row(
-        prompt=text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + "…",
+        prompt=beginning(vote.item.prompt),
         said=in_words(vote.answer, settings),
         flags=", ".join(vote.answer.flags),
         rationale=vote.answer.rationale,

@@ -13,6 +13,8 @@ from string import ascii_uppercase
 from heedful.collect.model import Item
 from heedful.records import Messages
 
+EXCERPT = 160  # letters of a prompt
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -38,6 +40,12 @@ def shown(item: Item, order: Sequence[int]) -> Shown:
     """The item as somebody sees it; `order` says which response stands in each place."""
     cards = tuple(Card(letter(place), item.responses[index].turns) for place, index in enumerate(order))
     return Shown(item.prompt, cards)
+
+
+def beginning(prompt: Messages) -> str:
+    """How the last turn of a prompt begins, on one line."""
+    text = " ".join(prompt[-1].content.split()) if prompt else ""
+    return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + "…"
 
 
 def letter(place: int) -> str:
