@@ -182,7 +182,7 @@ _WANTING = select(func.count()).select_from(_ITEMS).where(_MAIN)
 _ANSWERED = (
     select(func.count())
     .select_from(_ASSIGNMENTS.join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item))
-    .where(_ASSIGNMENTS.c.person == _PERSON, _CLOSED, _MAIN)
+    .where(_THEIRS, _CLOSED, _MAIN)
 )
 _TIMES = (
     select(schema.judgements.c.seconds)

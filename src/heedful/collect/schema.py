@@ -7,7 +7,9 @@ out from the log is kept elsewhere only where the queue needs it fast (`items.vo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -58,6 +60,12 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _leads(context: Any) -> int | None:
+    """What an assignment's `leads` is, by its `shown`."""
+    shown: Sequence[int] = context.get_current_parameters()["shown"]
+    return shown[0] if len(shown) == 2 else None
 
 
 project = Table(
@@ -123,6 +131,7 @@ items = Table(
     Column("source", Text, nullable=False, default=""),
     Column("metadata", JSON, nullable=False),
     Index("ix_items_queue", "open", "stage", "priority", "id"),
+    Index("ix_items_state", "id", "open", "stage"),  # to count items without going through their texts
 )
 
 assignments = Table(
@@ -134,12 +143,14 @@ assignments = Table(
     Column("person", ForeignKey("people.id"), nullable=False),
     Column("kind", String(20), nullable=False),  # vote, adjudication
     Column("shown", JSON, nullable=False),  # which of the item's responses stands in each place
+    Column("leads", Integer, default=_leads),  # of two responses the one that stands first
     Column("opened_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("closed_at", Instant),  # when it was first answered; released ones are deleted
     UniqueConstraint("person", "item", "kind"),
     Index("ix_assignments_item_kind", "item", "kind"),
-    Index("ix_assignments_person_closed_at", "person", "closed_at"),
+    Index("ix_assignments_person_kind_closed_at_item", "person", "kind", "closed_at", "item"),
+    Index("ix_assignments_person_kind_leads", "person", "kind", "leads"),
     # Of the few that are in somebody's hands now.
     Index(
         "ix_assignments_unanswered",

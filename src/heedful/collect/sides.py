@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import random
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, String, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, select
 
 from heedful.collect import schema
 from heedful.collect.model import Item, Person
 
 _ASSIGNMENTS = schema.assignments
-_STRAIGHT, _TURNED = "[0, 1]", "[1, 0]"
 
 
-def _times_shown(among: ColumnElement[bool]) -> Select[str, int]:
-    """How often two responses were shown in the item's order, and how often the other way round."""
-    order = cast(_ASSIGNMENTS.c.shown, String)
-    of_two = among, _ASSIGNMENTS.c.kind == "vote", order.in_([_STRAIGHT, _TURNED])
-    return select(order, func.count()).where(*of_two).group_by(order)
+def _times_first(among: ColumnElement[bool]) -> Select[int, int]:
+    """How often each of two responses was shown first."""
+    leads = _ASSIGNMENTS.c.leads
+    counted = select(leads, func.count()).where(among, _ASSIGNMENTS.c.kind == "vote", leads.is_not(None))
+    return counted.group_by(leads)
 
 
-_TO_PERSON = _times_shown(_ASSIGNMENTS.c.person == bindparam("by", type_=Integer))
-_OF_ITEM = _times_shown(_ASSIGNMENTS.c.item == bindparam("of", type_=Integer))
+_TO_PERSON = _times_first(_ASSIGNMENTS.c.person == bindparam("by", type_=Integer))
+_OF_ITEM = _times_first(_ASSIGNMENTS.c.item == bindparam("of", type_=Integer))
 
 
 def shown(connection: Connection, person: Person, item: Item, chance: random.Random) -> list[int]:
@@ -34,7 +33,7 @@ def shown(connection: Connection, person: Person, item: Item, chance: random.Ran
         return chance.sample(range(len(item.responses)), len(item.responses))
     for times, among in ((_TO_PERSON, {"by": person.id}), (_OF_ITEM, {"of": item.id})):
         counted = {row[0]: row[1] for row in connection.execute(times, among)}
-        straight, turned = counted.get(_STRAIGHT, 0), counted.get(_TURNED, 0)
-        if straight != turned:
-            return [1, 0] if straight > turned else [0, 1]
+        first, second = counted.get(0, 0), counted.get(1, 0)
+        if first != second:
+            return [1, 0] if first > second else [0, 1]
     return chance.choice([[0, 1], [1, 0]])
