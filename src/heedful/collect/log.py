@@ -7,12 +7,12 @@ is still in the log; what stands is each person's last row on an item, if that i
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Connection, Select, Text, cast, func, insert, null, select
+from sqlalchemy import JSON, Connection, Select, Text, bindparam, cast, func, insert, null, select
 
 from heedful.collect import schema
 from heedful.collect.answer import Answer
@@ -30,6 +30,11 @@ _AS_TEXT = [
     for column in _ROWS.columns
 ]
 """The columns of a row, with JSON as it is written: most answers are alike, and are read but once."""
+
+# What every vote asks is built once: building a statement takes longer than running it.
+_ADD = insert(_ROWS).returning(_ROWS)
+_ADD_WITHOUT = _ADD.values(answer=null())  # where None would be the text "null"
+_BY_UID = select(_ROWS).where(_ROWS.c.uid == bindparam("named"))
 
 
 def append(
@@ -52,24 +57,25 @@ def append(
         answer: as the item counts; None of a retraction.
         shown: which of the item's responses stood in each place.
     """
-    kept = null() if answer is None else answer.model_dump(mode="json", exclude_defaults=True)
     row = {
         "uid": uid,
         "item": item,
         "person": person,
         "kind": kind,
         "action": action,
-        "answer": kept,
         "shown": list(shown),
         "seconds": seconds,
         "at": at,
     }
-    return Entry.of(connection.execute(insert(_ROWS).values(row).returning(_ROWS)).one())
+    if answer is None:
+        return Entry.of(connection.execute(_ADD_WITHOUT, row).one())
+    row["answer"] = answer.model_dump(mode="json", exclude_defaults=True)
+    return Entry.of(connection.execute(_ADD, row).one())
 
 
 def by_uid(connection: Connection, uid: str) -> Entry | None:
     """The row of that uid, if there is one."""
-    row = connection.execute(select(_ROWS).where(_ROWS.c.uid == uid)).one_or_none()
+    row = connection.execute(_BY_UID, {"named": uid}).one_or_none()
     return None if row is None else Entry.of(row)
 
 
@@ -83,7 +89,9 @@ def entries(
         limit: stop after so many.
         until: the log as it was when the row of this id was its last.
     """
-    rows = select(*_AS_TEXT).where(_ROWS.c.id > after, *_up_to(until)).order_by(_ROWS.c.id).limit(limit)
+    rows = select(*_AS_TEXT).where(_ROWS.c.id > after).order_by(_ROWS.c.id).limit(limit)
+    if until is not None:
+        rows = rows.where(_ROWS.c.id <= until)
     return _streamed(connection, rows)
 
 
@@ -109,36 +117,42 @@ def standing(
         person: the only one to listen to; everybody by default.
         until: as of `entries`: what stood then.
     """
-    last = select(func.max(_ROWS.c.id).label("id")).where(_ROWS.c.kind.in_(kinds), *_up_to(until))
-    if person is not None:
-        last = last.where(_ROWS.c.person == person)
+    query = _standing(items is not None, person is not None, until is not None)
+    given = {"kinds": list(kinds), "by": person, "until": until}
     if items is None:
-        return list(_streamed(connection, _given(last)))
+        return list(_streamed(connection, query, given))
     found: list[Entry] = []
     wanted = sorted(set(items))
     for begin in range(0, len(wanted), _AT_ONCE):
-        some = wanted[begin : begin + _AT_ONCE]
-        found += _streamed(connection, _given(last.where(_ROWS.c.item.in_(some))))
+        found += _streamed(connection, query, given | {"items": wanted[begin : begin + _AT_ONCE]})
     return sorted(found, key=lambda entry: entry.id)
 
 
-def _up_to(row: int | None) -> list[ColumnElement[bool]]:
-    return [] if row is None else [_ROWS.c.id <= row]
-
-
-def _given(last: Select[tuple[int]]) -> Select[Any]:
+@cache
+def _standing(some_items: bool, one_person: bool, until: bool) -> Select[Any]:
     """The last rows of each person, item and kind, where they are gives."""
+    last = select(func.max(_ROWS.c.id).label("id")).where(
+        _ROWS.c.kind.in_(bindparam("kinds", expanding=True))
+    )
+    if some_items:
+        last = last.where(_ROWS.c.item.in_(bindparam("items", expanding=True)))
+    if one_person:
+        last = last.where(_ROWS.c.person == bindparam("by"))
+    if until:
+        last = last.where(_ROWS.c.id <= bindparam("until"))
     found = last.group_by(_ROWS.c.person, _ROWS.c.item, _ROWS.c.kind).subquery()
     rows = select(*_AS_TEXT).join(found, found.c.id == _ROWS.c.id)
     return rows.where(_ROWS.c.action == "give").order_by(_ROWS.c.id)
 
 
-def _streamed(connection: Connection, rows: Select[Any]) -> Iterator[Entry]:
+def _streamed(
+    connection: Connection, rows: Select[Any], given: Mapping[str, Any] | None = None
+) -> Iterator[Entry]:
     for id, uid, item, person, kind, action, answer, shown, seconds, at in connection.execute(
-        rows, execution_options={"yield_per": _AT_ONCE}
+        rows, given, execution_options={"yield_per": _AT_ONCE}
     ):
-        given = _answer(answer) if action == "give" else None
-        yield Entry(id, uid, item, person, kind, action, given, _places(shown), seconds, at)
+        said = _answer(answer) if action == "give" else None
+        yield Entry(id, uid, item, person, kind, action, said, _places(shown), seconds, at)
 
 
 def _answer(written: str) -> Answer:
