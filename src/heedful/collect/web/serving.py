@@ -8,6 +8,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -79,7 +80,8 @@ def run_server(
             webbrowser.open(open_page)
 
     threading.Thread(target=watch, daemon=True).start()
-    server.run(sockets=[sock])
+    with suppress(KeyboardInterrupt):  # the usual way to stop it, which uvicorn hands on when it is done
+        server.run(sockets=[sock])
 
 
 def address(sock: socket.socket, host: str) -> str:
