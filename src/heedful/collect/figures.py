@@ -233,7 +233,7 @@ def measure(tally: Tally, known: Known, settings: Settings) -> Measured:
         reasons=_told(said.where(skips), lambda answer: [answer.get("reason") or OWN_WORDS]),
         flags=_told(said, lambda answer: answer.get("flags", ())),
         agreement=agreement,
-        place=_place(votes.shown),
+        place=place_of(votes.shown),
         seconds=_seconds(timed),
         histogram=tuple(np.histogram(timed, BINS)[0].tolist()),
         gold=_share(right),
@@ -289,7 +289,7 @@ def _annotators(
                 skips=int(all_own.sum() - own.sum()),
                 last=float(said.began[all_own].max()),
                 agreement=agreed.get(person, NOTHING),
-                place=_place(votes.shown[own]),
+                place=place_of(votes.shown[own]),
                 seconds=_seconds(seconds[np.isfinite(seconds)]),
                 gold=_share(right[own]),
                 calibration=_calibration(person, right[own & of_round], known, settings),
@@ -327,7 +327,8 @@ def _share(right: Floats) -> Interval:
     return Interval(float(told.mean()), *wilson(float(told.sum()), len(told)), len(told))
 
 
-def _place(shown: Ints) -> Place:
+def place_of(shown: Ints) -> Place:
+    """`shown`: as in `checks.votes.Votes`."""
     placed = shown[shown != UNKNOWN]
     first, n = int((placed == 0).sum()), len(placed)
     if not n:

@@ -75,7 +75,9 @@ def questions(words: Words, settings: Settings) -> list[Questions]:
     elif settings.task == "thumbs":
         found = [_made("thumb", words, _thumbs, THUMBS, "nominal")]
     else:
-        kinds = {"all aspects": settings.aspects} | {aspect: (aspect,) for aspect in settings.aspects}
+        kinds: dict[str, tuple[str, ...]] = {aspect: (aspect,) for aspect in settings.aspects}
+        if len(kinds) > 1:
+            kinds = {"all aspects": settings.aspects} | kinds
         found = [
             _made(name, words, partial(_scores, aspects, settings.points), settings.points, "ordinal")
             for name, aspects in kinds.items()
@@ -88,7 +90,8 @@ def compared(words: Words, gold: Mapping[int, Said], names: Mapping[int, str]) -
 
     Of more than two responses the first and the last are compared: answers about further ones hang together
     with it, and evidence must not be counted twice. A thumb compares the first response with none; where
-    there is nothing to compare, it is as a tie, which has only its time.
+    there is nothing to compare, it is as a tie, which has only its time. On items whose answer is known, what
+    was said first counts: later the person may have been told.
 
     Args:
         words: without skips.
@@ -96,8 +99,9 @@ def compared(words: Words, gold: Mapping[int, Said], names: Mapping[int, str]) -
     """
     people, annotators = np.unique(words.people, return_inverse=True)
     ids, items = np.unique(words.items, return_inverse=True)
-    said = words.each(better)
     right = np.array([better(gold[item]) if item in gold else TIE for item in ids.tolist()], dtype=np.int64)
+    each = np.array([better(answer) for answer in words.said], dtype=np.int64)
+    said = each[np.where(np.isin(words.items, list(gold)), words.firsts, words.answers)]
     return Votes(
         items=items,
         annotators=annotators,
@@ -137,7 +141,8 @@ def _places(words: Words, said: Ints) -> Ints:
         for order in words.orders
     ]
     of_first = np.array(firsts, dtype=np.int64)[words.shown]  # where the item's first response stood
-    placed = (of_first != UNKNOWN) & (said != TIE) & (words.each(lambda said: int("thumbs" in said)) == 0)
+    compares = words.each(lambda answer: int("thumbs" not in answer)) == 1
+    placed = (of_first != UNKNOWN) & (said != TIE) & compares
     return np.where(placed, np.where(said == ONE, of_first, 1 - of_first), UNKNOWN)
 
 

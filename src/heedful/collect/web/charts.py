@@ -15,11 +15,11 @@ from markupsafe import Markup
 
 WIDTH = 460.0
 HEIGHT = 200.0  # of charts that stand
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 8.0, 10.0, 26.0  # around what stands
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 10.0, 26.0  # around what stands
 ROW = 27.0  # of a chart that lies
-NAMES, VALUES = 128.0, 46.0  # beside what lies
-LETTERS = 14  # of a name
-LABELS = 5  # below a chart, at most
+NAMES, VALUES = 124.0, 54.0  # beside what lies
+LETTERS = 12  # of a name
+LETTER, SPACE = 8.2, 14.0  # the width of a letter below a chart, on a phone, and between labels
 GAP = 0.2  # between bars, of their width
 SEGMENT = 14.0  # the height of parts of a whole
 
@@ -171,14 +171,16 @@ def _across(y: float, label: str) -> Markup:
 
 
 def _below(labels: Sequence[str], room: float) -> list[Markup]:
-    """Some of the labels, evenly spaced, under what they belong to."""
-    step = math.ceil(len(labels) / LABELS) or 1
+    """As many of the labels as fit, evenly spaced, under what they belong to."""
+    widest = max((len(label) for label in labels), default=1) * LETTER
+    step = max(math.ceil((widest + SPACE) / room), 1)
     y = HEIGHT - BOTTOM + 18
-    return [
-        _text("tick", LEFT + (n + 0.5) * room, y, label, "middle")
-        for n, label in enumerate(labels)
-        if n % step == (min(step, len(labels)) - 1) // 2
+    places = [
+        (LEFT + (n + 0.5) * room, labels[n])
+        for n in range((min(step, len(labels)) - 1) // 2, len(labels), step)
     ]
+    fitting = [(x, label) for x, label in places if x + len(label) * LETTER / 2 <= WIDTH] or places
+    return [_text("tick", x, y, label, "middle") for x, label in fitting]
 
 
 def _line(name: str, x1: float, y1: float, x2: float, y2: float) -> Markup:

@@ -106,7 +106,7 @@ def _agree(measured: Measured) -> str:
         items = counted(agreement.items, "item")
         return f"; only {items} so far got two votes, too few to say how far people agree"
     symbol = SYMBOLS[agreement.headline]
-    number = f"{symbol} {decimals(figure.value)}, {reach(figure, shares=False)}"
+    number = f"{symbol}\N{NO-BREAK SPACE}{decimals(figure.value)}, {reach(figure, shares=False)}"
     if figure.low <= 0:
         return f"; people agree no more than by chance, as far as can be told ({number})"
     return f"; people agree {strength(figure.value)} ({number})"
