@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection, select
 
 from heedful.collect import items, log, people, queue, schema, votes
 from heedful.collect.model import Assignment, Item, Person, Role
-from heedful.collect.project import now
+from heedful.collect.project import Project, now
 from heedful.collect.web import api_models as models
 from heedful.collect.web.api_rows import records_of_rows
+from heedful.collect.web.asking import tells
+from heedful.collect.web.dashboard import figures_now
+from heedful.collect.web.downloads import TYPES, AskedDep, file
+from heedful.collect.web.figure_files import as_json
 from heedful.collect.web.visit import ProjectDep
 
 PREFIX = "/api/v1"
@@ -102,6 +106,8 @@ def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: 
     with project.database.write() as connection:
         assignment = _own(connection, token, person)
         new = not _known(connection, vote.uid)
+        if new and votes.current(connection, assignment) is not None:
+            _check_unseen(connection, assignment, project)
         try:
             votes.submit(
                 connection,
@@ -123,6 +129,8 @@ def undo(token: models.Token, wish: models.Undo, project: ProjectDep, person: An
     with project.database.write() as connection:
         assignment = _own(connection, token, person)
         new = not _known(connection, wish.uid)
+        if new:
+            _check_unseen(connection, assignment, project)
         try:
             votes.retract(connection, assignment, project.settings, uid=wish.uid, at=now())
         except votes.Refused as refused:
@@ -146,6 +154,30 @@ def judgements(
     with project.database.read() as connection:
         found = [models.LogEntry.of(entry) for entry in log.entries(connection, after, limit)]
     return models.Log(entries=found)
+
+
+@router.get(
+    "/figures",
+    tags=["results"],
+    responses=problems(),
+    response_description="Figures; one that cannot be told yet is null.",
+    response_model=dict[str, Any],
+)
+def figures(request: Request, project: ProjectDep, person: Reviewer) -> Response:
+    """What the dashboard shows: progress, pace, agreement, and each annotator's figures."""
+    return Response(as_json(figures_now(request, project)), media_type="application/json")
+
+
+@router.get(
+    "/export",
+    tags=["results"],
+    responses={200: {"content": {kind.partition(";")[0]: {} for kind in TYPES.values()}}, **problems(400)},
+    response_description="A file, in the layout and ending asked for.",
+    response_class=Response,
+)
+def export(project: ProjectDep, person: Reviewer, asked: AskedDep) -> Response:
+    """What `heedful collect export` writes. The same log, up to the row `until`, makes the same file."""
+    return file(project, person, asked)
 
 
 @router.get("/items", tags=["results"], responses=problems())
@@ -228,9 +260,15 @@ def deactivate(id: models.PersonId, project: ProjectDep, person: Admin) -> None:
 
 def _own(connection: Connection, token: str, person: Person) -> Assignment:
     found = queue.find(connection, token, person)
-    if found is None:
+    if found is None or found.kind != "vote":
         raise HTTPException(404, REASONS[404])
     return found
+
+
+def _check_unseen(connection: Connection, assignment: Assignment, project: Project) -> None:
+    """Refuse to change an answer after which its outcome can be seen: what was said before stays as it is."""
+    if tells(items.get(connection, assignment.item), project.settings):
+        raise HTTPException(409, "The outcome of this one can be seen, so your answer stays as it is.")
 
 
 def _person(connection: Connection, id: int) -> Person:

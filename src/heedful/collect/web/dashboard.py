@@ -28,7 +28,7 @@ _BOARDS = threading.Lock()
 
 @router.get("")
 def dashboard(request: Request, project: ProjectDep, person: Reviewer) -> Response:
-    figures = _figures(request, project)
+    figures = figures_now(request, project)
     main = figures.progress.main
     return page(
         request,
@@ -47,17 +47,17 @@ def dashboard(request: Request, project: ProjectDep, person: Reviewer) -> Respon
 
 @router.get("/figures.json")
 def figures_json(request: Request, project: ProjectDep, person: Reviewer) -> Response:
-    return _file(as_json(_figures(request, project)), "application/json", "figures.json")
+    return _file(as_json(figures_now(request, project)), "application/json", "figures.json")
 
 
 @router.get("/annotators.csv")
 def annotators_csv(request: Request, project: ProjectDep, person: Reviewer) -> Response:
-    return _file(as_csv(_figures(request, project)), "text/csv; charset=utf-8", "annotators.csv")
+    return _file(as_csv(figures_now(request, project)), "text/csv; charset=utf-8", "annotators.csv")
 
 
 @router.get("/plots/{name}.svg")
 def plot_svg(request: Request, name: str, project: ProjectDep, person: Reviewer) -> Response:
-    found = next((plot for plot in plots(_figures(request, project)) if plot.name == name), None)
+    found = next((plot for plot in plots(figures_now(request, project)) if plot.name == name), None)
     if found is None:
         raise HTTPException(404)
     style = f"<style>{STYLE.read_text(encoding='utf-8')}</style>"
@@ -66,7 +66,8 @@ def plot_svg(request: Request, name: str, project: ProjectDep, person: Reviewer)
     return _file(drawn, "image/svg+xml", f"{name}.svg")
 
 
-def _figures(request: Request, project: Project) -> Figures:
+def figures_now(request: Request, project: Project) -> Figures:
+    """The figures as they are, worked out anew only where the log has grown."""
     with project.database.read() as connection:
         return _board(request.app).figures(connection, project.settings, now())
 
