@@ -75,7 +75,8 @@ class Progress:
 
     Attributes:
         done: items they have answered.
-        left: items that are there for them, the known answers that are mixed in apart.
+        left: items that are there for them, and about as many known answers as will be mixed in. Every answer
+            takes one off it: a figure that stood still would tell that an answer was known.
         seconds_each: the median of their last votes; None before the first.
         held_back: they have missed too many known answers of the calibration round, and get no more items
             until somebody lets them through.
@@ -201,7 +202,9 @@ def progress(connection: Connection, person: Person, settings: Settings) -> Prog
     by = {"by": person.id}
     done = connection.execute(_DONE, by).scalar_one()
     calibration = _calibration(connection, person, settings)
-    left = 0 if calibration.failed else calibration.left + _left(connection, person)
+    main = 0 if calibration.failed else _left(connection, person)
+    coming = main + _to_mix_in(connection, person, settings, done, main)
+    left = 0 if calibration.failed else calibration.left + coming
     seconds = connection.execute(_TIMES, by).scalars().all()
     return Progress(done, left, median(seconds) if seconds else None, calibration.failed)
 
@@ -210,6 +213,24 @@ def _left(connection: Connection, person: Person) -> int:
     """Main items that want votes and that the person has not answered."""
     wanting = connection.execute(_WANTING).scalar_one()
     return wanting - connection.execute(_ANSWERED, {"by": person.id}).scalar_one()
+
+
+_GOLD = _ITEMS.c.open & (_ITEMS.c.stage == "gold")
+_KNOWN = select(func.count()).select_from(_ITEMS).where(_GOLD)
+_KNOWN_ANSWERED = (
+    select(func.count())
+    .select_from(_ASSIGNMENTS.join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item))
+    .where(_THEIRS, _CLOSED, _GOLD)
+)
+
+
+def _to_mix_in(connection: Connection, person: Person, settings: Settings, done: int, main: int) -> int:
+    """About how many known answers a person is yet to get with `main` more items, having answered `done`."""
+    if settings.gold_every is None or not main:
+        return 0
+    had = connection.execute(_KNOWN_ANSWERED, {"by": person.id}).scalar_one()
+    expected = round((main + done - had) / (settings.gold_every - 1))
+    return max(min(expected, connection.execute(_KNOWN).scalar_one()) - had, 0)
 
 
 _OPEN = select(_ASSIGNMENTS).where(_THEIRS, _ASSIGNMENTS.c.closed_at.is_(None)).order_by(_ASSIGNMENTS.c.id)
