@@ -119,7 +119,13 @@ class ModelSampler:
         self._limit, self._top_p = max_new_tokens, top_p
 
     def __call__(
-        self, conversations: Sequence[Messages], *, temperature: float, count: int, seed: int
+        self,
+        conversations: Sequence[Messages],
+        *,
+        temperature: float,
+        count: int,
+        seed: int,
+        on_done: Callable[[int], None],
     ) -> list[list[Drawn]]:
         """None to a conversation that the chat template refuses, or that leaves no room for an answer."""
         from heedful.models.sampler import answer
@@ -138,6 +144,7 @@ class ModelSampler:
                 top_p=self._top_p,
                 max_new_tokens=self._limit,
                 seed=seed,
+                on_done=on_done,
             )
         for number, (text, sample) in enumerate(answers):
             found[taken[number // count]].append(Drawn(text, sample.ended))

@@ -44,8 +44,9 @@ class Fake:
         self._answer = answer or self._different
 
     def __call__(
-        self, conversations: Sequence[Messages], *, temperature: float, count: int, seed: int
+        self, conversations: Sequence[Messages], *, temperature: float, count: int, seed: int, on_done
     ) -> list[list[Drawn]]:
+        on_done(1)
         self.asked += [(conversation, temperature, count, seed) for conversation in conversations]
         return [
             [self._drawn(conversation, temperature, number) for number in range(count)]
@@ -213,7 +214,8 @@ def test_progress_counts_answers() -> None:
     told: list[tuple[int, int]] = []
     prompts = [ask(f"{n}?") for n in range(BATCH + 4)]
     make_candidates(prompts, [Fake("m")], Plan(2, (1.0,)), progress=lambda *seen: told.append(seen))
-    assert told == [(2 * BATCH, 2 * BATCH + 8), (2 * BATCH + 8, 2 * BATCH + 8)]
+    assert [done for done, _ in told] == [1, 2 * BATCH, 2 * BATCH + 1, 2 * BATCH + 8]
+    assert {total for _, total in told} == {2 * BATCH + 8}
 
 
 KILLED = """
@@ -230,7 +232,7 @@ def run(out: Path, *, kill_at: int | None = None, resume: bool = False) -> list[
     asked: list[int] = []
 
     class Steady(Fake):
-        def __call__(self, conversations, *, temperature, count, seed):
+        def __call__(self, conversations, *, temperature, count, seed, on_done):
             if len(asked) == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
             asked.append(len(conversations))
@@ -265,10 +267,13 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_been_killed(tmp_path: 
 
 def test_an_unfinished_run_is_in_the_way_and_goes_on_only_as_it_began(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    Journal.beside(out, {"seed": 1, "models": ["a"]}, resume=True)
+    Journal.beside(out, {"seed": 0, "models": []}, resume=True)  # nothing was sampled: not in the way
+    begun = Journal.beside(out, {"seed": 1, "models": ["a"]}, resume=True)
+    begun.put("a t=1", 0, [[Drawn("Yes.", False)]])
 
     with pytest.raises(DataError, match=r"an earlier run was not finished.*--resume"):
         Journal.beside(out, {"seed": 1, "models": ["a"]}, resume=False)
     with pytest.raises(DataError, match="begun with other models and seed"):
         Journal.beside(out, {"seed": 2, "models": ["b"]}, resume=True)
-    Journal.beside(out, {"models": ["a"], "seed": 1}, resume=True)
+    again = Journal.beside(out, {"models": ["a"], "seed": 1}, resume=True)
+    assert again.get("a t=1", 0) == [[Drawn("Yes.", False)]]

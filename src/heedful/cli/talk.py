@@ -31,7 +31,7 @@ Model = Annotated[
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Cut an answer after so many tokens.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token each time.")]
 TopP = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Choose among the tokens that hold this probability.")
+    float, typer.Option(min=0.01, max=1.0, help="Choose among the tokens that hold this probability.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same answers.")]
 System = Annotated[str | None, typer.Option(metavar="TEXT", help="A system message before the prompt.")]

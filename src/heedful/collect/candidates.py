@@ -62,9 +62,19 @@ class Sampler(Protocol):
         ...
 
     def __call__(
-        self, conversations: Sequence[Messages], *, temperature: float, count: int, seed: int
+        self,
+        conversations: Sequence[Messages],
+        *,
+        temperature: float,
+        count: int,
+        seed: int,
+        on_done: Callable[[int], None],
     ) -> list[list[Drawn]]:
-        """`count` answers to each conversation; none to one that it cannot take."""
+        """`count` answers to each conversation; none to one that it cannot take.
+
+        Args:
+            on_done: called with the number of answers that are whole, as they end.
+        """
         ...
 
 
@@ -125,7 +135,9 @@ def make_candidates(
     """
     asked, left_out = _asked(prompts, plan)
     sources = _sources(samplers, plan)
-    drawn = _sample([one.prompt for one in asked], sources, plan, journal or Journal(), progress)
+    drawn = _sample(
+        [one.prompt for one in asked], sources, plan, Journal() if journal is None else journal, progress
+    )
     kept: list[Candidates] = []
     tally: Counter[str] = Counter()
     for number, one in enumerate(asked):
@@ -266,6 +278,11 @@ def _sample(
     """The answers of each source to each prompt, by its label."""
     found: dict[str, list[list[Drawn]]] = {source.label: [] for source in sources}
     done, total = 0, len(prompts) * sum(source.count for source in sources)
+
+    def tell(behind: int) -> None:
+        if progress is not None:
+            progress(done + behind, total)
+
     names = list(dict.fromkeys(source.sampler.name for source in sources))
     for source in sorted(sources, key=lambda one: names.index(one.sampler.name)):
         for number, begin in enumerate(range(0, len(prompts), BATCH)):
@@ -273,12 +290,13 @@ def _sample(
             batch = journal.get(source.label, number)
             if batch is None:
                 seed = _seed(plan.seed, source.label, number)
-                batch = source.sampler(some, temperature=source.temperature, count=source.count, seed=seed)
+                batch = source.sampler(
+                    some, temperature=source.temperature, count=source.count, seed=seed, on_done=tell
+                )
                 journal.put(source.label, number, batch)
             found[source.label] += batch
             done += len(some) * source.count
-            if progress is not None:
-                progress(done, total)
+            tell(0)
     return found
 
 

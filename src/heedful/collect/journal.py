@@ -31,8 +31,8 @@ Batch = list[list[Drawn]]
 class Journal:
     """Batches by the source that answered and the number of the batch; on the disk where there is a file."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None = None, settings: Mapping[str, Any] | None = None) -> None:
+        self._path, self._settings = path, dict(settings or {})
         self._batches: dict[tuple[str, int], Batch] = {}
 
     @classmethod
@@ -47,17 +47,17 @@ class Journal:
             DataError: there is one and `resume` is not given, or it was begun with other settings.
         """
         path = out.with_name(out.name + SUFFIX)
-        made = cls(path)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made._append({"settings": dict(settings)})
-            return made
-        if not resume:
-            what = "an earlier run was not finished, and its answers are here."
-            mend = "Go on with it by --resume, or delete the file to begin anew."
-            raise DataError(what, where=str(path), mend=mend)
-        made._read(settings)
+        made = cls(path, settings)
+        if path.exists():
+            if not resume:
+                what = "an earlier run was not finished, and its answers are here."
+                mend = "Go on with it by --resume, or delete the file to begin anew."
+                raise DataError(what, where=str(path), mend=mend)
+            made._read()
         return made
+
+    def __len__(self) -> int:
+        return len(self._batches)
 
     def get(self, source: str, number: int) -> Batch | None:
         return self._batches.get((source, number))
@@ -75,14 +75,15 @@ class Journal:
     def _append(self, row: Mapping[str, Any]) -> None:
         if self._path is None:
             return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as file:
-            # Half a surrogate pair has no UTF-8 form; as a backslash escape JSON reads it back.
-            line = json.dumps(row, ensure_ascii=False) + "\n"
-            file.write(line.encode("utf-8", "backslashreplace"))
+            if not file.tell():
+                file.write(_line({"settings": self._settings}))
+            file.write(_line(row))
             file.flush()
             os.fsync(file.fileno())
 
-    def _read(self, settings: Mapping[str, Any]) -> None:
+    def _read(self) -> None:
         assert self._path is not None
         whole, rows = 0, []
         with self._path.open("rb") as file:
@@ -92,10 +93,8 @@ class Journal:
                 whole += len(line)
                 rows.append(json.loads(line))
         os.truncate(self._path, whole)  # what comes next must begin a line
-        if not rows:
-            self._append({"settings": dict(settings)})
-            return
-        self._require_same(rows[0]["settings"], json.loads(json.dumps(settings)))
+        if rows:
+            self._require_same(rows[0]["settings"], json.loads(json.dumps(self._settings)))
         for row in rows[1:]:
             answers = [[Drawn(text, ended) for text, ended in given] for given in row["answers"]]
             self._batches[row["source"], row["batch"]] = answers
@@ -106,3 +105,8 @@ class Journal:
             mend = "Ask as before, or delete the file to begin anew."
             what = f"the earlier run was begun with other {' and '.join(changed)}."
             raise DataError(what, where=str(self._path), mend=mend)
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    """Half a surrogate pair has no UTF-8 form; as a backslash escape JSON reads it back."""
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

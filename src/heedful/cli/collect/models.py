@@ -12,18 +12,14 @@ from heedful.cli.collect.opening import FOLDER, Address, Folder, open_project
 from heedful.cli.collect.running import LOOPBACK, Host, OpenBrowser, Port, run
 from heedful.cli.data_options import Reading
 from heedful.cli.data_output import Writing
-from heedful.errors import DataError
+from heedful.cli.talk import MaxNewTokens, Temperature, TopP
+from heedful.errors import DataError, Interrupted
 
 if TYPE_CHECKING:
     from heedful.collect.candidates import Made
     from heedful.collecting import ModelSpeaker
 
 NAMES = "A catalog name, a folder, a run, an adapter, a .gguf file or a hub id"
-
-MaxNewTokens = Annotated[int, typer.Option(min=1, help="Cut an answer after so many tokens.")]
-TopP = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Choose among the tokens that hold this probability.")
-]
 
 
 def candidates(
@@ -93,8 +89,12 @@ def candidates(
     journal = Journal.beside(out, sampled, resume=resume)
     models = Models(one_at_a_time=True)
     samplers = [ModelSampler(name, models, max_new_tokens=max_new_tokens, top_p=top_p) for name in names]
-    with writing.progress("sampling answers") as told:
-        made = make_candidates(read, samplers, plan, journal=journal, progress=told)
+    try:
+        with writing.progress("sampling answers") as told:
+            made = make_candidates(read, samplers, plan, journal=journal, progress=told)
+    except KeyboardInterrupt:
+        mend = "Go on by the same command with --resume." if len(journal) else None
+        raise Interrupted("Interrupted.", mend=mend) from None
     _finish(writing, read.quarantined, made, out)
     journal.remove()
 
@@ -113,7 +113,7 @@ def chat(
         ),
     ] = None,
     max_new_tokens: MaxNewTokens = 512,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token each time.")] = 0.9,
+    temperature: Temperature = 0.9,
     top_p: TopP = 0.95,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of answers and sides.", show_default="another each time")
