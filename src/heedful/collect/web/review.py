@@ -100,19 +100,21 @@ def decide(request: Request, token: str, project: ProjectDep, person: Reviewer, 
         assignment = _own(connection, token, person)
         item = items.get(connection, assignment.item)
     entered = Entered.of_form(form, settings, len(assignment.shown))
-    at = now()
+    at, uid = now(), sent_uid(form)
     try:
-        answer = entered.answer(settings)
+        answer = votes.check(entered.answer(settings), item, settings)
         with project.database.write() as connection:
-            changing = votes.current(connection, assignment) is not None
-            uid, seconds = sent_uid(form), sent_seconds(form, assignment, at)
-            votes.submit(connection, assignment, answer, settings, uid=uid, seconds=seconds, at=at)
+            given = votes.current(connection, assignment)
+            if given is None or given.given != answer.of_item(assignment.shown):
+                seconds = sent_seconds(form, assignment, at)
+                votes.submit(connection, assignment, answer, settings, uid=uid, seconds=seconds, at=at)
     except Refused as refused:
         with project.database.read() as connection:
             response = _asked(request, connection, assignment, item, entered, settings, str(refused))
         response.status_code = 422
         return response
-    return RedirectResponse("/review" if changing else f"/review/{token}", status_code=303)
+    first = given is None or given.uid == uid
+    return RedirectResponse(f"/review/{token}" if first else "/review", status_code=303)
 
 
 @router.post("/review/{token}/draft")

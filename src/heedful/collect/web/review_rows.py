@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -32,6 +31,7 @@ class Row:
 
     Attributes:
         prompt: how its last turn begins.
+        agreement: of the votes, in words; "" where there are too few.
         whys: why it is here, in words.
         state: who has it or who decided it; "" where it waits.
         token: of the page that shows it; None where there is none that this reviewer may see.
@@ -93,7 +93,7 @@ def _row(
     return Row(
         item=item.id,
         prompt=beginning(item.prompt),
-        agreement=percent(math.nan if case.agreement is None else case.agreement),
+        agreement="" if case.agreement is None else f"{percent(case.agreement)} agree",
         votes=case.votes,
         skips=case.skips,
         whys=_whys(case),
