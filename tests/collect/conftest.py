@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
+from heedful.collect import passwords
 from heedful.collect.database import Database
 from tests.collect.postgresql import Cluster, no_cluster
 
@@ -72,3 +74,10 @@ def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
     """The same on SQLite alone, for tests in which the backend makes no difference."""
     shutil.copy(migrated_file, tmp_path / "project.db")
     return f"sqlite:///{tmp_path / 'project.db'}"
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed by the same algorithm with the least memory and time."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    passwords._nobodys.cache_clear()

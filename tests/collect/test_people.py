@@ -12,12 +12,7 @@ from heedful.collect.model import Person
 
 PASSWORD = "correct horse battery"
 
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same algorithm with the least memory and time."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._nobodys.cache_clear()
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 def _add(database: Database, name: str = "Ann", role="annotator", password: str | None = None) -> Person:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from heedful.collect import passwords, people
@@ -16,11 +15,7 @@ from tests.collect.web.conftest import OWN, csrf_of
 
 PASSWORD = "correct horse battery"
 
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._nobodys.cache_clear()
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 class Clock:

@@ -7,11 +7,10 @@ import re
 import uuid
 
 import pytest
-from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
-from heedful.collect import log, passwords, people, schema
+from heedful.collect import log, people, schema
 from heedful.collect.answer import Answer
 from heedful.collect.project import now
 from heedful.collect.settings import Settings
@@ -19,13 +18,9 @@ from heedful.collect.web.app import create_app
 from tests.collect.web.conftest import OWN, csrf_of
 
 PASSWORD = "correct horse battery"
+
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 HARMFUL = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._nobodys.cache_clear()
 
 
 @pytest.fixture
