@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 import heedful
-from heedful.collect import items, log, people, queue, schema
+from heedful.collect import importing, items, log, people, queue, schema
 from heedful.collect.answer import Answer
 from heedful.collect.database import Database
 from heedful.collect.export import export, row_at
@@ -29,10 +29,10 @@ ONE, TWO, THREE = ((assistant(text),) for text in ("one", "two", "three"))
 
 
 @pytest.fixture
-def connection(sqlite_url: str) -> Iterator[Connection]:
+def store(sqlite_url: str) -> Iterator[Database]:
+    """A database on SQLite, for what makes no difference."""
     database = Database(sqlite_url)
-    with database.write() as connection:
-        yield connection
+    yield database
     database.close()
 
 
@@ -77,8 +77,8 @@ STUDIO = [
 ]
 
 
-def imported(connection: Connection, records: Any, settings: Settings = PLAIN) -> Imported:
-    done = import_votes(connection, records, settings, NOON)
+def imported(database: Database, records: Any, settings: Settings = PLAIN) -> Imported:
+    done = import_votes(database, records, settings, NOON)
     assert done.counts.read == done.counts.kept + sum(done.counts.quarantined.values())
     return done
 
@@ -102,8 +102,8 @@ def winners(connection: Connection) -> list[tuple[str, str]]:
 
 def test_a_label_studio_project_goes_on_here(database: Database, tmp_path: Path) -> None:
     records = heedful.read(written(tmp_path, STUDIO))
+    done = imported(database, records)
     with database.write() as connection:
-        done = imported(connection, records)
         entries = list(log.entries(connection))
         first = items.get(connection, entries[0].item)
         said = winners(connection)
@@ -127,8 +127,8 @@ def test_an_argilla_project_goes_on_here(database: Database, tmp_path: Path) -> 
         argilla("r1", {"preference": answers}),
         argilla("r2", {"preference": [{"value": "response1", "user_id": "u1", "status": "draft"}]}),
     ]
+    done = imported(database, heedful.read(written(tmp_path, rows)))
     with database.write() as connection:
-        done = imported(connection, heedful.read(written(tmp_path, rows)))
         entries = list(log.entries(connection))
         (item,) = connection.execute(select(schema.items)).all()
         said = winners(connection)
@@ -144,12 +144,10 @@ def test_the_same_file_again_adds_nothing_and_a_grown_one_what_is_new(
     database: Database, tmp_path: Path
 ) -> None:
     grown = [*STUDIO, task(3, annotation(20, 9, LEFT))]
+    imported(database, heedful.read(written(tmp_path, STUDIO)))
+    again = imported(database, heedful.read(written(tmp_path, STUDIO)))
+    more = imported(database, heedful.read(written(tmp_path, grown)))
     with database.write() as connection:
-        imported(connection, heedful.read(written(tmp_path, STUDIO)))
-    with database.write() as connection:
-        again = imported(connection, heedful.read(written(tmp_path, STUDIO)))
-    with database.write() as connection:
-        more = imported(connection, heedful.read(written(tmp_path, grown)))
         rows = connection.execute(select(func.count()).select_from(schema.judgements)).scalar_one()
 
     assert (again.votes, again.known, again.items, again.people) == (0, 3, 0, 0)
@@ -158,10 +156,36 @@ def test_the_same_file_again_adds_nothing_and_a_grown_one_what_is_new(
     assert rows == 4
 
 
+def test_an_import_that_was_stopped_goes_on_where_it_was(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [vote(name, prompt=(user(prompt),)) for prompt in "pqr" for name in "xyz"]
+    monkeypatch.setattr(importing, "AT_ONCE", 2)
+    settled = importing.queue.settle
+    times = iter(range(3))
+
+    def stopped(connection: Connection, item: int) -> None:
+        if next(times, None) is None:
+            raise KeyboardInterrupt
+        settled(connection, item)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(importing.queue, "settle", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            imported(store, records)
+    done = imported(store, records)
+
+    assert (done.known, done.votes) == (4, 5)  # the third transaction was undone whole
+    with store.read() as connection:
+        assert len(log.standing(connection)) == len({e.uid for e in log.entries(connection)}) == 9
+        votes = connection.execute(select(schema.items.c.votes)).scalars().all()
+    assert votes == [3, 3, 3]
+
+
 def test_what_is_imported_is_not_asked_again(database: Database) -> None:
     records = [vote(name, prompt=(user(prompt),)) for prompt in ("p", "q") for name in ("x", "y")]
+    imported(database, records[:3], Settings(overlap=2))
     with database.write() as connection:
-        imported(connection, records[:3], Settings(overlap=2))
         open_ones = (
             connection.execute(select(schema.items.c.prompt).where(schema.items.c.open)).scalars().all()
         )
@@ -182,57 +206,64 @@ def _person(connection: Connection, name: str) -> Any:
     return found
 
 
-def test_who_is_invited_later_keeps_their_votes(connection: Connection) -> None:
-    imported(connection, [vote("x")])
-    x = _person(connection, "x")
-    people.activate(connection, x)
-    token = people.new_link(connection, x)
+def test_who_is_invited_later_keeps_their_votes(store: Database) -> None:
+    imported(store, [vote("x")])
+    with store.write() as connection:
+        x = _person(connection, "x")
+        people.activate(connection, x)
+        token = people.new_link(connection, x)
 
-    joined = people.by_link(connection, token)
-    assert joined is not None
-    assert joined.id == x.id
-    assert [entry.person for entry in log.standing(connection)] == [x.id]
-
-
-def test_who_is_here_already_is_the_same_person(connection: Connection) -> None:
-    ann = a_person(connection, "Ann")
-    done = imported(connection, [vote("ann")])
-
-    assert done.people == 0
-    assert [entry.person for entry in log.standing(connection)] == [ann.id]
+        joined = people.by_link(connection, token)
+        assert joined is not None
+        assert joined.id == x.id
+        assert [entry.person for entry in log.standing(connection)] == [x.id]
 
 
-def test_votes_find_the_items_that_are_there_whichever_way_round(connection: Connection) -> None:
-    data = [Candidates(Q, (TWO, ONE), "mine")]
-    items.add_records(connection, data, PLAIN)
-    done = imported(connection, [vote("x", ONE, TWO, metadata={"shown_first": "rejected"})])
+def test_who_is_here_already_is_the_same_person(store: Database) -> None:
+    with store.write() as connection:
+        ann = a_person(connection, "Ann")
+    done = imported(store, [vote("ann")])
 
-    (entry,) = log.entries(connection)
-    assert (done.items, done.votes) == (0, 1)
-    assert items.get(connection, entry.item).key == "mine"
-    assert (entry.given.verdict, entry.shown) == ("b", (0, 1))  # two, its first response, was shown first
-
-
-def test_what_is_not_known_is_not_made_up(connection: Connection) -> None:
-    imported(connection, [vote("x")])
-
-    (entry,) = log.entries(connection)
-    assert (entry.shown, entry.seconds, entry.at) == ((), None, NOON)
+    with store.write() as connection:
+        assert done.people == 0
+        assert [entry.person for entry in log.standing(connection)] == [ann.id]
 
 
-def test_what_was_said_beside_the_vote_is_kept(connection: Connection) -> None:
+def test_votes_find_the_items_that_are_there_whichever_way_round(store: Database) -> None:
+    with store.write() as connection:
+        data = [Candidates(Q, (TWO, ONE), "mine")]
+        items.add_records(connection, data, PLAIN)
+    done = imported(store, [vote("x", ONE, TWO, metadata={"shown_first": "rejected"})])
+
+    with store.write() as connection:
+        (entry,) = log.entries(connection)
+        assert (done.items, done.votes) == (0, 1)
+        assert items.get(connection, entry.item).key == "mine"
+        assert (entry.given.verdict, entry.shown) == ("b", (0, 1))  # two, its first response, was shown first
+
+
+def test_what_is_not_known_is_not_made_up(store: Database) -> None:
+    imported(store, [vote("x")])
+
+    with store.write() as connection:
+        (entry,) = log.entries(connection)
+        assert (entry.shown, entry.seconds, entry.at) == ((), None, NOON)
+
+
+def test_what_was_said_beside_the_vote_is_kept(store: Database) -> None:
     told = {"rationale": "why", "flags": ["rude"], "at": "2020-01-01T00:00:00", "scale": 4}
-    done = imported(connection, [vote("x", margin=3.0, metadata=told)], Settings(strength=4, rationale="off"))
+    done = imported(store, [vote("x", margin=3.0, metadata=told)], Settings(strength=4, rationale="off"))
 
-    (entry,) = log.entries(connection)
-    assert entry.given.model_dump(exclude_defaults=True)["strength"] == 3
-    assert (entry.given.rationale, entry.given.flags) == ("why", ("rude",))
-    assert entry.at == datetime(2020, 1, 1, tzinfo=UTC)
-    assert dict(done.lost) == {}
+    with store.write() as connection:
+        (entry,) = log.entries(connection)
+        assert entry.given.model_dump(exclude_defaults=True)["strength"] == 3
+        assert (entry.given.rationale, entry.given.flags) == ("why", ("rude",))
+        assert entry.at == datetime(2020, 1, 1, tzinfo=UTC)
+        assert dict(done.lost) == {}
 
 
-def test_what_cannot_be_kept_is_counted(connection: Connection) -> None:
-    done = imported(connection, [
+def test_what_cannot_be_kept_is_counted(store: Database) -> None:
+    done = imported(store, [
         vote("x", margin=3.0),
         vote("y", margin=1.0, metadata={"scale": 7, "other_results": [{"type": "textarea"}]}),
     ])  # fmt: skip
@@ -257,33 +288,34 @@ def test_what_cannot_be_kept_is_counted(connection: Connection) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_gives_no_vote_is_left_out_by_reason(connection: Connection, record: Any, reason: str) -> None:
-    done = imported(connection, [vote("good"), record], Settings(tie=False))
+def test_what_gives_no_vote_is_left_out_by_reason(store: Database, record: Any, reason: str) -> None:
+    done = imported(store, [vote("good"), record], Settings(tie=False))
 
     assert done.counts.quarantined == {reason: 1}
     assert (done.counts.kept, done.votes) == (1, 1)
 
 
-def test_judgements_of_another_project_name_their_items(connection: Connection) -> None:
+def test_judgements_of_another_project_name_their_items(store: Database) -> None:
     of = Candidates(Q, (ONE, TWO), "k", metadata={"generators": ["base", "tuned"], "topic": "t"})
     judged = [
         Judgement("k", "x", "b", 2, ("b", "a"), "why", 4.0, NOON - timedelta(days=1)),
         Judgement("k", "y", "both_bad"),
         Judgement("k", "z", "skip"),
     ]
-    done = imported(connection, [of, *judged], Settings(strength=4))
+    done = imported(store, [of, *judged], Settings(strength=4))
 
-    first, second = log.entries(connection)
-    item = items.get(connection, first.item)
-    assert (item.key, [response.generator for response in item.responses]) == ("k", ["base", "tuned"])
-    assert item.responses[0].turns == ONE
-    assert first.given == Answer(verdict="b", strength=2, rationale="why")
-    assert (first.shown, first.seconds, first.at) == ((1, 0), 4.0, NOON - timedelta(days=1))
-    assert (second.given.verdict, second.shown) == ("both_bad", (0, 1))
-    assert done.counts.quarantined == {"no_vote": 1}
+    with store.write() as connection:
+        first, second = log.entries(connection)
+        item = items.get(connection, first.item)
+        assert (item.key, [response.generator for response in item.responses]) == ("k", ["base", "tuned"])
+        assert item.responses[0].turns == ONE
+        assert first.given == Answer(verdict="b", strength=2, rationale="why")
+        assert (first.shown, first.seconds, first.at) == ((1, 0), 4.0, NOON - timedelta(days=1))
+        assert (second.given.verdict, second.shown) == ("both_bad", (0, 1))
+        assert done.counts.quarantined == {"no_vote": 1}
 
 
-def test_rankings_come_into_a_project_of_rankings(connection: Connection, tmp_path: Path) -> None:
+def test_rankings_come_into_a_project_of_rankings(store: Database, tmp_path: Path) -> None:
     fields = {"prompt": "q", "response1": "one", "response2": "two", "response3": "three"}
     order = [
         {"value": "response3", "rank": 1},
@@ -294,33 +326,33 @@ def test_rankings_come_into_a_project_of_rankings(connection: Connection, tmp_pa
         argilla("r", {"order": [{"value": order, "user_id": "u1"}]}, **fields),
         argilla("s", {"order": [{"value": ["response2", "response1"], "user_id": "u1"}]}),
     ]
-    done = imported(connection, heedful.read(written(tmp_path, rows)), Settings(task="ranking"))
+    done = imported(store, heedful.read(written(tmp_path, rows)), Settings(task="ranking"))
 
-    ranks = {}
-    for entry in log.entries(connection):
-        item = items.get(connection, entry.item)
-        texts = [response.turns[0].content for response in item.responses]
-        assert entry.given.ranks is not None
-        ranks[item.key] = dict(zip(texts, entry.given.ranks, strict=True))
-        assert [texts[place] for place in entry.shown] == ["one", "two", "three"][: len(texts)]
-    assert ranks == {"r": {"one": 2, "two": 2, "three": 1}, "s": {"one": 2, "two": 1}}
-    assert done.votes == 2
+    with store.write() as connection:
+        ranks = {}
+        for entry in log.entries(connection):
+            item = items.get(connection, entry.item)
+            texts = [response.turns[0].content for response in item.responses]
+            assert entry.given.ranks is not None
+            ranks[item.key] = dict(zip(texts, entry.given.ranks, strict=True))
+            assert [texts[place] for place in entry.shown] == ["one", "two", "three"][: len(texts)]
+        assert ranks == {"r": {"one": 2, "two": 2, "three": 1}, "s": {"one": 2, "two": 1}}
+        assert done.votes == 2
 
 
-def test_ratings_of_one_person_come_together(connection: Connection, tmp_path: Path) -> None:
+def test_ratings_of_one_person_come_together(store: Database, tmp_path: Path) -> None:
     fields = {"prompt": "q", "response1": "one", "response2": "two"}
     questions = {
         "response1_safe": [{"value": 4, "user_id": "u1"}, {"value": 1, "user_id": "u2"}],
         "response2_safe": [{"value": 2, "user_id": "u1"}],
         "response1_tone": [{"value": 9, "user_id": "u1"}],
     }
-    settings = Settings(task="rating", aspects=("safe",))
-    done = imported(
-        connection, heedful.read(written(tmp_path, [argilla("r", questions, **fields)])), settings
-    )
+    records = heedful.read(written(tmp_path, [argilla("r", questions, **fields)]))
+    done = imported(store, records, Settings(task="rating", aspects=("safe",)))
 
-    both, one = log.entries(connection)
-    item = items.get(connection, both.item)
+    with store.read() as connection:
+        both, one = log.entries(connection)
+        item = items.get(connection, both.item)
     texts = [response.turns[0].content for response in item.responses]
     assert dict(zip(texts, both.given.scores or (), strict=True)) == {"one": {"safe": 4}, "two": {"safe": 2}}
     assert one.given.scores == ({"safe": 1},)
@@ -336,28 +368,28 @@ def test_ratings_of_one_person_come_together(connection: Connection, tmp_path: P
         ([("safe", 4.0)], {"missing_aspect": 1}),
     ],
 )
-def test_ratings_that_do_not_fit_are_left_out(connection: Connection, ratings: Any, reasons: Any) -> None:
+def test_ratings_that_do_not_fit_are_left_out(store: Database, ratings: Any, reasons: Any) -> None:
     records = [Rating(Q, ONE, score, aspect, "k.1", metadata={"annotator": "x"}) for aspect, score in ratings]
-    done = imported(connection, records, Settings(task="rating", aspects=("safe", "tone")))
+    done = imported(store, records, Settings(task="rating", aspects=("safe", "tone")))
 
     assert (done.counts.quarantined, done.votes) == (reasons, 0)
 
 
-def test_thumbs_come_together(connection: Connection) -> None:
+def test_thumbs_come_together(store: Database) -> None:
     records = [
         Feedback(Q, response, up, id=f"k.{n}", metadata={"annotator": "x"})
         for n, (response, up) in enumerate([(ONE, True), (TWO, False)], 1)
     ]
-    imported(connection, records, Settings(task="thumbs"))
+    imported(store, records, Settings(task="thumbs"))
 
-    (entry,) = log.entries(connection)
-    assert entry.given.thumbs == (True, False)
-    assert items.get(connection, entry.item).key == "k"
+    with store.write() as connection:
+        (entry,) = log.entries(connection)
+        assert entry.given.thumbs == (True, False)
+        assert items.get(connection, entry.item).key == "k"
 
 
 def test_an_import_counts_from_when_it_was_made(database: Database) -> None:
-    with database.write() as connection:
-        imported(connection, [vote("x", metadata={"at": "2020-01-01T00:00:00Z"})])
+    imported(database, [vote("x", metadata={"at": "2020-01-01T00:00:00Z"})])
     with database.read() as connection:
         before = row_at(connection, NOON - timedelta(days=1000))
         after = row_at(connection, datetime.now(UTC) + timedelta(seconds=1))
@@ -399,8 +431,7 @@ def test_an_export_comes_into_another_project_as_the_same_preferences(
     for number in (1, 2):
         database = Database.in_folder(tmp_path / str(number))
         project = Project.open(database, settings)
-        with database.write() as connection:
-            done = imported(connection, source, settings)
+        done = imported(database, source, settings)
         assert (done.votes, done.counts.quarantined) == (
             len(TASKS[name]) // (2 if name in ("rating", "thumbs") else 1),
             {},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from heedful.collect import items, order, people, queue, schema
 from heedful.collect.answer import Answer
+from heedful.collect.database import Database
 from heedful.collect.given import Given, given, left
 from heedful.collect.model import Item
 from heedful.collect.project import note, now
@@ -29,7 +30,7 @@ from heedful.records import Record
 IMPORTED = "votes imported"
 """The event that an import is; it names the first and the last of its rows in the log."""
 
-_AT_ONCE = 1000
+AT_ONCE = 500  # votes in one transaction: as long as somebody who votes meanwhile may have to wait
 _LOG = schema.judgements
 
 
@@ -66,10 +67,11 @@ class Imported:
         return f"{text}; not kept: {lost}" if lost else text
 
 
-def import_votes(
-    connection: Connection, records: Iterable[Record], settings: Settings, at: datetime
-) -> Imported:
+def import_votes(database: Database, records: Iterable[Record], settings: Settings, at: datetime) -> Imported:
     """Put the votes that records hold into the log, with the items and the people they need.
+
+    They come in some at a time, so that a project that is being served goes on meanwhile. If this is stopped
+    the same call goes on where it was.
 
     Args:
         records: what a `Kept` left out is counted here too.
@@ -78,21 +80,30 @@ def import_votes(
     before = list(records.quarantined) if isinstance(records, Kept) else []
     rows = list(records)
     done = Imported()
-    votes: list[Given] = []
+    batch: list[Given] = []
     for found in given(rows, settings):
-        if isinstance(found, Given):
-            votes.append(found)
-        else:
+        if isinstance(found, Quarantined):
             done.quarantined.append(found)
-    placed = _placed(connection, votes, settings, done)
-    added = _append(connection, placed, at, done)
-    for item in added:
-        queue.settle(connection, item)
-    if added and settings.order == "disagreement":
-        order.reorder(connection, settings)
+            continue
+        batch.append(found)
+        if len(batch) == AT_ONCE:
+            _import(database, batch, settings, at, done)
+            batch = []
+    _import(database, batch, settings, at, done)
+    if done.votes and settings.order == "disagreement":
+        with database.write() as connection:
+            order.reorder(connection, settings)
     done.used = len(rows) - len(done.quarantined)
     done.quarantined += before
     return done
+
+
+def _import(
+    database: Database, votes: Sequence[Given], settings: Settings, at: datetime, done: Imported
+) -> None:
+    with database.write() as connection:
+        for item in _append(connection, _placed(connection, votes, settings, done), at, done):
+            queue.settle(connection, item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +183,8 @@ def _append(connection: Connection, votes: Sequence[_Vote], at: datetime, done: 
             "seconds": vote.given.seconds,
             "at": min(vote.given.at or at, at),
         }
-    done.votes, done.people = len(rows), speakers.made
+    done.votes += len(rows)
+    done.people += speakers.made
     if rows:
         connection.execute(insert(_LOG), list(rows.values()))
         last = connection.execute(select(func.max(_LOG.c.id))).scalar_one()
@@ -215,20 +227,12 @@ def _uid(vote: _Vote) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _known(connection: Connection, uids: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for begin in range(0, len(uids), _AT_ONCE):
-        some = _LOG.c.uid.in_(uids[begin : begin + _AT_ONCE])
-        found.update(connection.execute(select(_LOG.c.uid).where(some)).scalars())
-    return found
+def _known(connection: Connection, uids: Collection[str]) -> set[str]:
+    """Those that a row of the log has."""
+    return set(connection.execute(select(_LOG.c.uid).where(_LOG.c.uid.in_(uids))).scalars())
 
 
-def _items(connection: Connection, marks: Collection[str] | Mapping[str, object]) -> dict[str, Item]:
+def _items(connection: Connection, marks: Collection[str]) -> dict[str, Item]:
     """The items that are there, by their fingerprints."""
-    found: dict[str, Item] = {}
-    wanted = list(marks)
-    for begin in range(0, len(wanted), _AT_ONCE):
-        some = schema.items.c.fingerprint.in_(wanted[begin : begin + _AT_ONCE])
-        rows = connection.execute(select(schema.items).where(some))
-        found |= {row.fingerprint: Item.of(row) for row in rows}
-    return found
+    rows = connection.execute(select(schema.items).where(schema.items.c.fingerprint.in_(marks)))
+    return {row.fingerprint: Item.of(row) for row in rows}

@@ -156,8 +156,9 @@ def import_(
 ) -> None:
     """Go on with what was begun in another tool: its items, its people and their votes come into the project.
 
-    Records of any layout will do that say who judged. The same file again adds nothing. Nobody who comes in
-    so can sign in before they are let in: heedful collect people restore NAME, then link NAME.
+    Records of any layout will do that say who judged. The same file again adds nothing, or what is missing
+    yet. Nobody who comes in so can sign in before they are let in: heedful collect people restore NAME, then
+    link NAME.
     """
     from heedful.collect.importing import import_votes
     from heedful.collect.project import now
@@ -165,8 +166,7 @@ def import_(
 
     records = reading.read(file)
     project = _begun(open_project(folder, database, make=True), overrides or [])
-    with project.database.write() as connection:
-        done = import_votes(connection, records, project.settings, now())
+    done = import_votes(project.database, records, project.settings, now())
     typer.echo(f"{file.name}: {done}")
     if quarantine is not None:
         write_quarantine(done.quarantined, quarantine)
