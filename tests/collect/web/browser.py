@@ -19,6 +19,7 @@ import pytest
 import uvicorn
 
 from heedful.collect import people
+from heedful.collect.chat import Chats
 from heedful.collect.model import Role
 from heedful.collect.project import Project
 from heedful.collect.web.app import create_app
@@ -49,11 +50,13 @@ class Served:
 
 
 @pytest.fixture
-def served(project: Project) -> Iterator[Served]:
+def served(project: Project, chats: Chats | None) -> Iterator[Served]:
     """The project's app, which a browser can reach."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(project), log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        create_app(project, chats=chats), log_level="warning", access_log=False, lifespan="off"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()

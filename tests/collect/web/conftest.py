@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from heedful.collect import people
+from heedful.collect.chat import Chats
 from heedful.collect.database import Database
 from heedful.collect.model import Role
 from heedful.collect.project import Project
@@ -42,9 +43,15 @@ def project(sqlite_url: str, settings: Settings) -> Iterator[Project]:
 
 
 @pytest.fixture
-def sign_in(project: Project) -> SignIn:
+def chats() -> Chats | None:
+    """Models to talk to; a test module with some overrides this fixture."""
+    return None
+
+
+@pytest.fixture
+def sign_in(project: Project, chats: Chats | None) -> SignIn:
     """Makes a person of a name and role and signs them in: `sign_in("ann", "reviewer")`."""
-    app = create_app(project)
+    app = create_app(project, chats=chats)
 
     def signed_in(name: str = "ann", role: Role = "annotator") -> TestClient:
         with project.database.write() as connection:
