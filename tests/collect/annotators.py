@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -36,10 +37,11 @@ class GaveUp(Exception):
 
 @dataclass(frozen=True)
 class Open:
-    """An item in the annotator's hands: the token that names it, and the hidden fields of its form."""
+    """An item in hand: the token that names it, the uid of a vote on it, and the csrf token of its form."""
 
     token: str
-    hidden: Mapping[str, str] = field(default_factory=dict)
+    uid: str
+    csrf: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Door(Protocol):
 
     async def enter(self) -> None: ...
     async def next(self) -> Open | None: ...
-    async def submit(self, item: Open, uid: str, verdict: str) -> None: ...
+    async def submit(self, item: Open, verdict: str) -> None: ...
     async def leave(self) -> None: ...
 
 
@@ -74,11 +76,39 @@ class Api:
 
     async def next(self) -> Open | None:
         answer = _checked(await self._client.get("/next"))
-        return None if answer.status_code == 204 else Open(answer.json()["token"])
+        return None if answer.status_code == 204 else Open(answer.json()["token"], str(uuid.uuid4()))
 
-    async def submit(self, item: Open, uid: str, verdict: str) -> None:
-        vote = {"answer": {"verdict": verdict}, "uid": uid, "seconds": 1.0}
+    async def submit(self, item: Open, verdict: str) -> None:
+        vote = {"answer": {"verdict": verdict}, "uid": item.uid, "seconds": 1.0}
         _checked(await self._client.post(f"/assignments/{item.token}/answer", json=vote))
+
+    async def leave(self) -> None:
+        await self._client.aclose()
+
+
+class Pages:
+    """Through the pages, by a personal link; a vote is the form that the page of its item has."""
+
+    def __init__(self, address: str, link: str) -> None:
+        self._client = httpx2.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False)
+        self._link = link
+
+    async def enter(self) -> None:
+        _checked(await self._client.get(f"/join/{self._link}"))
+
+    async def next(self) -> Open | None:
+        onward = _checked(await self._client.get("/"))
+        if onward.status_code != 303:
+            return None
+        where = onward.headers["location"]
+        page = _checked(await self._client.get(where)).text
+        return Open(where.removeprefix("/judge/"), _hidden(page, "uid"), _hidden(page, "csrf"))
+
+    async def submit(self, item: Open, verdict: str) -> None:
+        form = {"csrf": item.csrf, "uid": item.uid, "seconds": "1.0", "choice": verdict, "rationale": ""}
+        answer = _checked(await self._client.post(f"/judge/{item.token}", data=form))
+        if answer.status_code != 303:
+            raise GaveUp(f"the vote was answered by {answer.status_code}")
 
     async def leave(self) -> None:
         await self._client.aclose()
@@ -114,9 +144,9 @@ class Annotator:
                 break
             if self.think:
                 await asyncio.sleep(self.chance.expovariate(1 / self.think))
-            vote = Acknowledged(str(uuid.uuid4()), item.token, self.chance.choice(VERDICTS))
-            await self._insist(partial(self.door.submit, item, vote.uid, vote.verdict), self.submit)
-            self.journal.append(vote)
+            verdict = self.chance.choice(VERDICTS)
+            await self._insist(partial(self.door.submit, item, verdict), self.submit)
+            self.journal.append(Acknowledged(item.uid, item.token, verdict))
         await self.door.leave()
 
     async def _insist(self, ask: Callable[[], Awaitable[T]], times: list[float] | None = None) -> T:
@@ -133,6 +163,15 @@ class Annotator:
                 times.append(time.perf_counter() - sent)
             return done
         raise GaveUp(f"nothing came of it in {PATIENCE:g} s")
+
+
+def _hidden(page: str, name: str) -> str:
+    """What a page's form says in a hidden field."""
+    found = re.search(
+        f'<input type="hidden" name="{name}" value="([^"]+)">', page[page.index('id="judge"') :]
+    )
+    assert found is not None
+    return found[1]
 
 
 def _checked(answer: httpx2.Response) -> httpx2.Response:

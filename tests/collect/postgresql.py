@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -50,8 +51,9 @@ class Cluster:
     """A running server that listens on a loopback port alone."""
 
     port: int
-    process: subprocess.Popen[bytes]
     folder: Path
+    command: list[str]
+    process: subprocess.Popen[bytes] = field(init=False)
     _names: Iterator[int] = field(default_factory=lambda: count())
 
     @classmethod
@@ -85,22 +87,28 @@ class Cluster:
         options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "max_connections=200"]
         if not durable:
             options += ["-c", "fsync=off", "-c", "synchronous_commit=off"]
-        log = (folder / "log").open("wb")
-        process = subprocess.Popen(
-            [postgres, "-D", str(data), *options], stdout=log, stderr=log, cwd=folder, **owner
-        )
-        cluster = cls(port, process, folder)
+        cluster = cls(port, folder, [postgres, "-D", str(data), *options])
         try:
-            cluster._wait()
+            cluster.start()
             yield cluster
         finally:
-            process.terminate()
+            cluster.process.terminate()
             try:
-                process.wait(20)
+                cluster.process.wait(20)
             except subprocess.TimeoutExpired:
-                process.kill()
-            log.close()
+                cluster.process.kill()
             shutil.rmtree(folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server, after a crash once more, and wait until it lets one in."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder, **_owner())
+        self._wait()
+
+    def crash(self) -> None:
+        """Stop at once, with nothing put in order: what is on the disk must do to start again."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(PATIENCE)
 
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://heedful@127.0.0.1:{self.port}/{name}"

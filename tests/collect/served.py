@@ -7,13 +7,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import httpx2
 
+from heedful.collect import items, people
+from heedful.collect.database import Database
+from heedful.collect.project import Project
+from heedful.collect.settings import Settings
+from heedful.records import Record
+
+COMMAND = (sys.executable, "-m", "heedful", "collect", "serve")
 PATIENCE = 60.0  # seconds until it answers
 POLL = 0.02  # seconds
 
@@ -55,12 +62,10 @@ class Served:
         Returns:
             Seconds from the start of the process until that page was there.
         """
-        command = [sys.executable, "-m", "heedful", "collect", "serve", "--no-open", "--database", self.url]
         self._log = (self.folder / "server.log").open("ab")
         begun = time.perf_counter()
-        self._process = subprocess.Popen(
-            [*command, "--port", str(self.port), *self.more], stdout=self._log, stderr=self._log
-        )
+        options = ["--no-open", "--database", self.url, "--port", str(self.port), *self.more]
+        self._process = subprocess.Popen([*COMMAND, *options], stdout=self._log, stderr=self._log)
         with httpx2.Client(timeout=PATIENCE, trust_env=False) as client:
             while time.perf_counter() - begun < PATIENCE and self._process.poll() is None:
                 try:
@@ -89,6 +94,27 @@ class Served:
         self._process = None
         if self._log is not None:
             self._log.close()
+
+
+class Keys(NamedTuple):
+    """What lets an annotator in: by the pages, and by the API."""
+
+    link: str
+    token: str
+
+
+def prepared(url: str, records: Iterable[Record], annotators: int, settings: Settings) -> list[Keys]:
+    """Make the project that is to be served, with these items and so many annotators."""
+    database = Database(url)
+    project = Project.open(database, settings)
+    keys = []
+    with database.write() as connection:
+        items.add_records(connection, records, project.settings)
+        for number in range(annotators):
+            person, link = people.add(connection, f"annotator {number}")
+            keys.append(Keys(link, people.issue_token(connection, person, "simulated")))
+    database.close()
+    return keys
 
 
 def free_port() -> int:
