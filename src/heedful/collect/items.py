@@ -167,7 +167,7 @@ def _stages(connection: Connection, marks: Sequence[str]) -> dict[str, str]:
     for begin in range(0, len(marks), AT_ONCE):
         some = schema.items.c.fingerprint.in_(marks[begin : begin + AT_ONCE])
         known = select(schema.items.c.fingerprint, schema.items.c.stage).where(some)
-        found.update(connection.execute(known).tuples().all())
+        found.update({row.fingerprint: row.stage for row in connection.execute(known)})
     return found
 
 
