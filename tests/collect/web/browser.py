@@ -24,7 +24,7 @@ from heedful.collect.model import Role
 from heedful.collect.project import Project
 from heedful.collect.web.app import create_app
 
-PATIENCE = 5.0  # seconds for anything to appear
+PATIENCE = 20.0  # seconds for anything to appear
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDE = {"width": 1200, "height": 900}
 PHONE = {"width": 400, "height": 800}

@@ -179,11 +179,11 @@ let timer = null;
 let sent = false;
 let complained = false; // what is missing was said, and nothing has changed since
 
-function saveDraft() {
+function saveDraft(leaving = false) {
   clearTimeout(timer);
   timer = null;
   const headers = { "X-CSRF-Token": form.elements.csrf.value };
-  return fetch(form.dataset.draft, { method: "POST", headers, body: new URLSearchParams(new FormData(form)), keepalive: document.visibilityState === "hidden" });
+  return fetch(form.dataset.draft, { method: "POST", headers, body: new URLSearchParams(new FormData(form)), keepalive: leaving });
 }
 
 function changed() {
@@ -222,6 +222,6 @@ addEventListener("pagehide", () => {
   if (sent) return;
   tick();
   sessionStorage.setItem(clock, String(spent));
-  if (timer !== null) saveDraft();
+  if (timer !== null) saveDraft(true);
 });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
