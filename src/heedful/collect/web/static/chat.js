@@ -47,13 +47,9 @@ async function look() {
   else told.textContent = SAID[state()] ?? "";
 }
 
-// What a new state of the page needs: where one types next.
+// Where one types next has the focus; not where keys ask again or undo, nor where a keyboard would fill the screen.
 function arrived() {
-  const box = field("text");
-  if (box && matchMedia("(hover: hover)").matches) {
-    box.focus({ preventScroll: true });
-    box.setSelectionRange(box.value.length, box.value.length);
-  }
+  if (state() === "" && matchMedia("(hover: hover)").matches) field("text").focus({ preventScroll: true });
 }
 
 addEventListener("keydown", (event) => {
