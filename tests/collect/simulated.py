@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from heedful.collect import schema
 from heedful.collect.tally import Tally
@@ -128,19 +128,21 @@ def fill(
     wanted: int = 1,
     gold: Callable[[int], dict[str, Any] | None] = lambda item: None,
 ) -> None:
-    """Write people, items and votes to an empty project, as the queue would leave them.
+    """Write people, items and votes to a project without items, as the queue would leave them.
 
     Args:
         wanted: votes on each item.
         gold: the right answer to an item, where it is known.
     """
-    connection.execute(insert(schema.people), [_person(n, habits) for n, habits in enumerate(people, 1)])
+    there = connection.execute(select(func.max(schema.people.c.id))).scalar() or 0
+    connection.execute(insert(schema.people), [_person(there + n, one) for n, one in enumerate(people, 1)])
     by_item: dict[int, list[Vote]] = {}
     for vote in votes:
         by_item.setdefault(vote.item, []).append(vote)
     rows = [_item(n, own, wanted, gold(n)) for n, own in sorted(by_item.items())]
     connection.execute(insert(schema.items), rows)
-    connection.execute(insert(schema.judgements), [vote.row() for vote in votes])
+    log = [vote.row() | {"person": there + vote.person} for vote in votes]
+    connection.execute(insert(schema.judgements), log)
 
 
 def _answer(kind: str, seen: Any) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def test_agreement_and_alarms_are_those_that_check_finds_in_the_export(database:
 
 @pytest.mark.parametrize(
     ("accuracy", "runs"),
-    [(0.8, 20), *(pytest.param(accuracy, 100, marks=pytest.mark.slow) for accuracy in (0.65, 0.8, 0.95))],
+    [(0.8, 20), *(pytest.param(accuracy, 60, marks=pytest.mark.slow) for accuracy in (0.65, 0.8, 0.95))],
 )
 def test_agreement_lies_in_its_interval_as_often_as_it_says(accuracy: float, runs: int) -> None:
     truth = {"percent": accuracy**2 + (1 - accuracy) ** 2}
@@ -204,10 +204,10 @@ def test_figures_of_many_responses_lie_in_their_intervals(kind: str, task: Any, 
         words = tallied(of_many(team(4), kind, items=items, overlap=3, seed=seed, responses=4)).words()
         return measured(shared(questions(words, settings)[0]), words.people)[name]
 
-    truth = found(8000, seed=99).value
-    covered = [one.low <= truth <= one.high for one in (found(100, seed) for seed in range(50))]
+    truth = found(4000, seed=99).value
+    covered = [one.low <= truth <= one.high for one in (found(80, seed) for seed in range(40))]
 
-    assert sum(covered) >= 44
+    assert sum(covered) >= 35
 
 
 def test_two_people_are_measured_by_cohen_too() -> None:
