@@ -12,7 +12,7 @@ from heedful.collect import items, order, queue, schema, votes
 from heedful.collect.answer import Answer
 from heedful.collect.database import Database
 from heedful.collect.model import Item
-from heedful.collect.order import LAST, NO_VOTE, UNANIMOUS, disagreement
+from heedful.collect.order import NO_VOTE, UNANIMOUS, disagreement
 from heedful.collect.settings import Settings
 from heedful.records import Preference, assistant, user
 from tests.collect.making import NOON, a_person, an_item, voted
@@ -194,7 +194,3 @@ def test_how_far_votes_differ_is_the_mean_over_all_twos_of_them(task, answers, e
     said = [Answer(**one) for one in answers]
 
     assert disagreement(said, Settings(task=task)) == pytest.approx(expected)
-
-
-def test_the_last_place_is_finite() -> None:
-    assert LAST < math.inf
