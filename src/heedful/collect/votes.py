@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import fmean
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, tuple_, update
 
 from heedful.collect import items, log, order, queue, schema
 from heedful.collect.answer import Answer, Verdict
-from heedful.collect.model import Action, Assignment, Entry, Item
+from heedful.collect.model import Action, Assignment, Entry, Item, Stage
 from heedful.collect.rules import Refused as Refused
 from heedful.collect.rules import check as check
 from heedful.collect.settings import Settings
@@ -162,6 +163,32 @@ class Mine:
     item: Item
     answer: Answer
     at: datetime
+
+
+class Last(NamedTuple):
+    """The last item that somebody answered."""
+
+    token: str
+    stage: Stage
+
+
+_LAST = (
+    select(_ASSIGNMENTS.c.token, schema.items.c.stage)
+    .join(schema.items, schema.items.c.id == _ASSIGNMENTS.c.item)
+    .where(
+        _ASSIGNMENTS.c.person == bindparam("by"),
+        _ASSIGNMENTS.c.kind == "vote",
+        _ASSIGNMENTS.c.closed_at.is_not(None),
+    )
+    .order_by(_ASSIGNMENTS.c.closed_at.desc(), _ASSIGNMENTS.c.id.desc())
+    .limit(1)
+)
+
+
+def last(connection: Connection, person: int) -> Last | None:
+    """The item that somebody answered last; changing a vote does not move it."""
+    row = connection.execute(_LAST, {"by": person}).one_or_none()
+    return None if row is None else Last(row.token, row.stage)
 
 
 def mine(connection: Connection, person: int, limit: int, before: str | None = None) -> list[Mine]:

@@ -267,7 +267,7 @@ def _own(connection: Connection, token: str, person: Person) -> Assignment:
 
 def _check_unseen(connection: Connection, assignment: Assignment, project: Project) -> None:
     """Refuse to change an answer after which its outcome can be seen: what was said before stays as it is."""
-    if tells(items.get(connection, assignment.item), project.settings):
+    if tells(items.get(connection, assignment.item).stage, project.settings):
         raise HTTPException(409, "The outcome of this one can be seen, so your answer stays as it is.")
 
 

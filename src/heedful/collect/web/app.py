@@ -58,7 +58,7 @@ def create_app(
     app.add_middleware(Failures)
     app.add_middleware(Headers)  # the outermost: what the others answer has them too
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for part in (login, account, people, judging, own_votes, api, api_page, dashboard, downloads, review):
+    for part in (judging, api, login, account, people, own_votes, api_page, dashboard, downloads, review):
         app.include_router(part.router)
     if chats is not None:
         app.include_router(chat.router)

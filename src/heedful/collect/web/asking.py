@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from heedful.collect.answer import Answer
-from heedful.collect.model import Item
+from heedful.collect.model import Stage
 from heedful.collect.settings import Settings, Task
 from heedful.collect.web.judging_forms import Entered
 from heedful.collect.web.views import Shown, letter
@@ -33,12 +33,12 @@ def new_uid() -> str:
     return secrets.token_urlsafe(18)
 
 
-def tells(item: Item, settings: Settings) -> bool:
-    """Whether people are told what the known answer or the others say, once they have given theirs.
+def tells(stage: Stage, settings: Settings) -> bool:
+    """Whether people are told what the known answer or the others say of an item, once they gave theirs.
 
     What they said before they knew stays as it is.
     """
-    return item.stage == "calibration" or (item.stage == "gold" and settings.gold_feedback)
+    return stage == "calibration" or (stage == "gold" and settings.gold_feedback)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,13 +47,13 @@ def ask(request: Request, token: str, project: ProjectDep, person: Annotator) ->
             raise HTTPException(404)
         item = items.get(connection, assignment.item)
         given = votes.current(connection, assignment)
-        if given is not None and tells(item, settings):
+        if given is not None and tells(item.stage, settings):
             return RedirectResponse(f"/judge/{token}/outcome", status_code=303)
         begun = votes.draft(connection, assignment)
         if begun is None and given is not None and given.answer is not None:
             begun = given.answer.as_shown(assignment.shown)
         entered = Entered.of_answer(begun, settings, len(assignment.shown))
-        made = _ask(connection, person, assignment, item, entered, settings)
+        made = _ask(connection, person, assignment, item, entered, settings, changing=given is not None)
     return page(request, "judge.html.j2", ask=made, refused="")
 
 
@@ -70,7 +70,7 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
     try:
         with project.database.write() as connection:
             given = votes.current(connection, assignment)
-            if given is not None and given.uid != form.get("uid") and tells(item, settings):
+            if given is not None and given.uid != form.get("uid") and tells(item.stage, settings):
                 raise Refused("You have seen the outcome of this one, so it stays as it is.")
             votes.submit(
                 connection,
@@ -83,11 +83,12 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
             )
     except Refused as refused:
         with project.database.read() as connection:
-            made = _ask(connection, person, assignment, item, entered, settings)
+            changing = votes.current(connection, assignment) is not None
+            made = _ask(connection, person, assignment, item, entered, settings, changing=changing)
         response = page(request, "judge.html.j2", ask=made, refused=str(refused))
         response.status_code = 422
         return response
-    onward = f"/judge/{token}/outcome" if tells(item, settings) else "/"
+    onward = f"/judge/{token}/outcome" if tells(item.stage, settings) else "/"
     return RedirectResponse(onward, status_code=303)
 
 
@@ -116,7 +117,7 @@ def undo(token: str, project: ProjectDep, person: Annotator, form: OwnForm) -> R
         assignment = queue.find(connection, token, person)
         if assignment is None or assignment.kind != "vote":
             raise HTTPException(404)
-        if tells(items.get(connection, assignment.item), project.settings):
+        if tells(items.get(connection, assignment.item).stage, project.settings):
             raise HTTPException(409, "You have seen the outcome of this one, so it stays as it is.")
         try:
             votes.retract(connection, assignment, project.settings, uid=sent_uid(form), at=now())
@@ -138,10 +139,11 @@ def _ask(
     item: Item,
     entered: Entered,
     settings: Settings,
+    *,
+    changing: bool,
 ) -> Ask:
     """The page about an assignment of somebody's."""
     progress = queue.progress(connection, person, settings)
-    changing = votes.current(connection, assignment) is not None
     last = _last(connection, person, settings)
     action = f"/judge/{assignment.token}"
     undone = action if changing else last and f"/judge/{last}"
@@ -159,8 +161,8 @@ def _ask(
 
 def _last(connection: Connection, person: Person, settings: Settings) -> str | None:
     """The token of the last vote of theirs, if they may take it back."""
-    last = next(iter(votes.mine(connection, person.id, 1)), None)
-    return None if last is None or tells(last.item, settings) else last.assignment.token
+    last = votes.last(connection, person.id)
+    return None if last is None or tells(last.stage, settings) else last.token
 
 
 def _gone(request: Request) -> Response:

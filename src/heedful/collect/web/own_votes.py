@@ -62,7 +62,7 @@ def outcome(request: Request, token: str, project: ProjectDep, person: Annotator
             raise HTTPException(404)
         item = items.get(connection, assignment.item)
         given = votes.current(connection, assignment)
-        if given is None or not tells(item, settings):
+        if given is None or not tells(item.stage, settings):
             return RedirectResponse(f"/judge/{token}", status_code=303)
         met = votes.outcome(connection, assignment)
         others = votes.others(connection, assignment)
@@ -86,7 +86,7 @@ def _row(vote: Mine, settings: Settings, at: datetime) -> Row:
         rationale=vote.answer.rationale,
         at=vote.at,
         ago=ago(vote.at, at),
-        token=None if tells(vote.item, settings) else vote.assignment.token,
+        token=None if tells(vote.item.stage, settings) else vote.assignment.token,
         uid=new_uid(),
     )
 
