@@ -142,6 +142,9 @@ class Chats:
         system: the system message of a new conversation.
         reveal: say who wrote which answer once it is chosen.
         seed: of what is drawn at random; None draws another one each time.
+
+    Attributes:
+        speakers, system: those that were given.
     """
 
     def __init__(
@@ -155,7 +158,7 @@ class Chats:
         if len(speakers) not in (1, 2):
             raise ValueError(f"one speaker or two, not {len(speakers)}")
         self.system, self._reveal = system, reveal
-        self._speakers = tuple(speakers)
+        self.speakers = tuple(speakers)
         self._random = random.Random(seed)
         self._conversations: dict[int, Conversation] = {}
         self._lock = threading.Lock()
@@ -277,7 +280,7 @@ class Chats:
     def _responses(self, turn: Turn) -> tuple[Response, Response]:
         """The answers as the log has them: the first speaker's, then the second's."""
         first, second = turn.answers
-        names = self._speakers[0].name, self._speakers[-1].name
+        names = self.speakers[0].name, self.speakers[-1].name
         return (
             Response((assistant(first.text),), names[0]),
             Response((assistant(second.text),), names[1]),
@@ -326,11 +329,11 @@ class Chats:
         """
         for writing in turn.answers:
             writing.text, writing.state = "", "waiting"
-        if len(self._speakers) == 1:
-            self._speak(turn, self._speakers[0], turn.answers)
+        if len(self.speakers) == 1:
+            self._speak(turn, self.speakers[0], turn.answers)
         else:
             for index in turn.shown:
-                self._speak(turn, self._speakers[index], turn.answers[index : index + 1])
+                self._speak(turn, self.speakers[index], turn.answers[index : index + 1])
 
     def _speak(self, turn: Turn, speaker: Speaker, answers: Sequence[Writing]) -> None:
         def on_text(index: int, text: str) -> None:
