@@ -263,10 +263,12 @@ def test_what_was_said_beside_the_vote_is_kept(store: Database) -> None:
 
 
 def test_what_cannot_be_kept_is_counted(store: Database) -> None:
-    done = imported(store, [
-        vote("x", margin=3.0),
-        vote("y", margin=1.0, metadata={"scale": 7, "other_results": [{"type": "textarea"}]}),
-    ])  # fmt: skip
+    of_seven = {"scale": 7, "other_results": [{"type": "textarea"}]}
+    done = imported(
+        store,
+        [vote("x", margin=2.5), vote("y", margin=1.0, metadata=of_seven), vote("z", margin=4.0)],
+        Settings(strength=4),
+    )
 
     assert dict(done.lost) == {"strength": 2, "other answers": 1}
     assert "not kept: other answers of 1, strength of 2" in str(done)
@@ -338,6 +340,17 @@ def test_rankings_come_into_a_project_of_rankings(store: Database, tmp_path: Pat
             assert [texts[place] for place in entry.shown] == ["one", "two", "three"][: len(texts)]
         assert ranks == {"r": {"one": 2, "two": 2, "three": 1}, "s": {"one": 2, "two": 1}}
         assert done.votes == 2
+
+
+def test_a_ranking_finds_its_item_in_whatever_order_that_stands(store: Database) -> None:
+    with store.write() as connection:
+        items.add_records(connection, [Candidates(Q, (THREE, ONE, TWO), "mine")], Settings(task="ranking"))
+    told = {"annotator": "x", "shown": [1, 2, 0]}  # two, three, one
+    imported(store, [Ranking(Q, (ONE, TWO, THREE), (1, 2, 3), metadata=told)], Settings(task="ranking"))
+
+    with store.read() as connection:
+        (entry,) = log.entries(connection)
+    assert (entry.given.ranks, entry.shown) == ((3, 1, 2), (2, 0, 1))
 
 
 def test_ratings_of_one_person_come_together(store: Database, tmp_path: Path) -> None:
