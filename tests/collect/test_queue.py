@@ -201,6 +201,17 @@ def test_an_open_assignment_is_theirs_until_others_have_its_place(connection) ->
     assert queue.still_theirs(connection, left, NOON)
 
 
+def test_what_was_left_and_got_its_votes_otherwise_is_not_asked_for_any_more(connection) -> None:
+    item, other = an_item(connection), an_item(connection)
+    ann, bob = a_person(connection, "ann"), a_person(connection, "bob")
+    left = in_hand(connection, ann, item)
+    voted(connection, bob, item, A)
+
+    assert after(connection, ann, at=LATE - timedelta(seconds=1)) == item.id
+    assert after(connection, ann, at=LATE) == other.id
+    assert queue.find(connection, left.token, ann) is None
+
+
 def test_a_vote_taken_back_opens_the_item_and_leaves_it_with_its_person(connection) -> None:
     item = an_item(connection).id
     ann, bob = a_person(connection, "ann"), a_person(connection, "bob")
