@@ -198,6 +198,12 @@ def test_paths_that_play_tricks_lead_nowhere(app, sign_in, path: str) -> None:
     assert not any(word in body for word in ("root:", "FastAPI", "import ", "SECRET"))
 
 
+def test_a_nul_in_an_address_is_refused_before_a_database_sees_it(stranger) -> None:
+    for path in ("/judge/%00", "/judge/a%00b", "/login?x=%00", "/static/base.css%00"):
+        response = stranger.get(path)
+        assert (response.status_code, "has a character in it that is none" in response.text) == (400, True)
+
+
 def test_nothing_leads_away_from_the_app(sign_in) -> None:
     client = sign_in("Ann")
 

@@ -25,10 +25,9 @@ from heedful.collect.web import (
     people,
     review,
 )
-from heedful.collect.web.errors import Failures, explained, to_sign_in
+from heedful.collect.web.errors import UNREACHABLE, Failures, explained, to_sign_in, unfit, unreachable
 from heedful.collect.web.limits import Limits, RateLimit
 from heedful.collect.web.security import BodyLimit, Door, Headers
-from heedful.collect.web.troubles import UNREACHABLE, unfit, unreachable
 from heedful.collect.web.visit import NotSignedIn
 
 STATIC = Path(__file__).parent / "static"

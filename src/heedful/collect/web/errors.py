@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,9 +27,17 @@ EXPLAINED = {
     422: "That request made no sense to the app.",
     429: "That was too often. Wait a little and try again.",
     431: "That request has too many headers.",
+    503: "The app cannot reach its database.",
 }
-TOLD = (400, 409, 422)  # of these the detail is shown too
+TOLD = (400, 409, 422, 503)  # of these the detail is shown too
 OURS = "Something went wrong here. It is not your fault; what you had sent before is kept."
+UNREACHABLE = (OperationalError, TimeoutError)
+"""A database that does not answer, or has no connection left."""
+
+RETRY_AFTER = 2  # seconds
+MOST_FAULTS = 3  # of a request that are told
+
+_log = logging.getLogger(__name__)
 
 
 def to_sign_in(request: Request, _: Exception) -> Response:
@@ -38,6 +49,26 @@ def explained(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = error.detail if error.status_code in TOLD else ""
     return _shown(request, error.status_code, detail, error.detail, dict(error.headers or {}))
+
+
+def unfit(request: Request, error: Exception) -> Response:
+    """A request of another form than is taken: where and why, without repeating what was sent."""
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors()[:MOST_FAULTS]
+    ]
+    more = len(error.errors()) - len(faults)
+    said = "; ".join(faults) + (f"; and {more} more" if more else "")
+    # What does not fit may be text that has no UTF-8 form.
+    return explained(request, HTTPException(422, said.encode(errors="replace").decode()))
+
+
+def unreachable(request: Request, error: Exception) -> Response:
+    """The database does not answer: try again."""
+    _log.error("The database does not answer: %s", error.orig if isinstance(error, DBAPIError) else error)
+    detail = "The database does not answer. Nothing that was acknowledged is lost; try again."
+    return explained(request, HTTPException(503, detail, {"Retry-After": str(RETRY_AFTER)}))
 
 
 def too_often(request: Request, wait: float) -> Response:
