@@ -85,12 +85,12 @@ def test_a_uid_is_of_one_person_and_one_item_and_one_deed(connection) -> None:
     assert rows(connection) == 1
 
 
-@pytest.mark.parametrize("uid", ["", "x" * 65, "with space", "naïve", "nul\0"])
-def test_a_uid_that_no_database_could_keep_is_refused(connection, uid: str) -> None:
+def test_a_uid_that_no_database_could_keep_is_refused(connection) -> None:
     assignment = in_hand(connection, a_person(connection, "ann"), an_item(connection))
 
-    with pytest.raises(Refused, match="1 to 64 letters"):
-        give(connection, assignment, A, uid)
+    for uid in ("", "x" * 65, "with space", "naïve", "nul\0"):
+        with pytest.raises(Refused, match="1 to 64 letters"):
+            give(connection, assignment, A, uid)
 
 
 def test_the_first_answer_closes_the_assignment_and_a_later_one_is_a_new_row(connection) -> None:
@@ -185,21 +185,21 @@ def test_an_answer_to_an_assignment_that_was_released_meanwhile_is_kept_with_it(
     assert [one.item.id for one in votes.mine(connection, ann.id, 10)] == [item.id]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "kept"), [(None, None), (0, 0.0), (12.5, 12.5), (300, 300.0), (1e9, 300.0)]
-)
-def test_no_more_seconds_are_kept_than_have_passed(connection, seconds, kept) -> None:
+def test_no_more_seconds_are_kept_than_have_passed(connection) -> None:
+    assignment = in_hand(connection, a_person(connection, "ann"), an_item(connection))
+    given = (None, 0, 12.5, 300, 1e9)
+
+    kept = [give(connection, assignment, A, f"uid-{seconds}", seconds=seconds).seconds for seconds in given]
+
+    assert kept == [None, 0.0, 12.5, 300.0, 300.0]
+
+
+def test_seconds_that_are_no_time_are_refused(connection) -> None:
     assignment = in_hand(connection, a_person(connection, "ann"), an_item(connection))
 
-    assert give(connection, assignment, A, seconds=seconds).seconds == kept
-
-
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
-def test_seconds_that_are_no_time_are_refused(connection, seconds: float) -> None:
-    assignment = in_hand(connection, a_person(connection, "ann"), an_item(connection))
-
-    with pytest.raises(Refused, match="a number from 0"):
-        give(connection, assignment, A, seconds=seconds)
+    for seconds in (-1, float("nan"), float("inf")):
+        with pytest.raises(Refused, match="a number from 0"):
+            give(connection, assignment, A, seconds=seconds)
     assert rows(connection) == 0
 
 
@@ -253,18 +253,17 @@ def in_hand_of(connection: Connection, person: int, item: int) -> Assignment:
     return Assignment.of(connection.execute(found).one())
 
 
-@pytest.mark.parametrize(
-    ("answer", "met"),
-    [(A, True), (B, False), (TIE, False), (Answer(verdict="both_bad"), False), (SKIP, None)],
-)
-def test_a_known_answer_is_met_by_the_same_verdict_alone(connection, answer, met) -> None:
+def test_a_known_answer_is_met_by_the_same_verdict_alone(connection) -> None:
     item = an_item(connection, gold=A, stage="gold")
     assignment = in_hand(connection, a_person(connection, "ann"), item, shown=(1, 0))
     assert votes.outcome(connection, assignment) is None
 
-    give(connection, assignment, answer.as_shown((1, 0)))
+    def met(uid: str, answer: Answer) -> bool | None:
+        give(connection, assignment, answer.as_shown((1, 0)), uid)
+        return votes.outcome(connection, assignment)
 
-    assert votes.outcome(connection, assignment) is met
+    said = (A, B, TIE, Answer(verdict="both_bad"), SKIP)
+    assert [met(f"uid-{answer.verdict}", answer) for answer in said] == [True, False, False, False, None]
 
 
 def test_of_an_item_without_a_known_answer_there_is_no_outcome(connection) -> None:
