@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,11 +25,42 @@ OpenBrowser = Annotated[
     bool, typer.Option("--open/--no-open", help="Open it in the browser.", rich_help_panel=_SERVER)
 ]
 
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        help="A name by which people reach it, besides localhost and addresses in digits; several times for "
+        "several.",
+        rich_help_panel=_SERVER,
+    ),
+]
+BehindProxy = Annotated[
+    bool,
+    typer.Option(
+        "--behind-proxy",
+        help="A proxy on this machine says by X-Forwarded-For and X-Forwarded-Proto who asks, and how.",
+        rich_help_panel=_SERVER,
+    ),
+]
+
 
 def run(
-    project: Project, host: str, port: int | None, open_browser: bool, *, chats: Chats | None = None
+    project: Project,
+    host: str,
+    port: int | None,
+    open_browser: bool,
+    *,
+    chats: Chats | None = None,
+    hosts: Sequence[str] = (),
+    behind_proxy: bool = False,
 ) -> None:
-    """Serve a project until Ctrl-C; prints, and opens, a link that signs in as its admin."""
+    """Serve a project until Ctrl-C; prints, and opens, a link that signs in as its admin.
+
+    Args:
+        hosts: names by which people may reach it, besides `host`, localhost and addresses in digits.
+        behind_proxy: see `serving.run_server`.
+    """
     from heedful.collect.web.app import create_app
     from heedful.collect.web.serving import address, bind, run_server
 
@@ -40,8 +72,9 @@ def run(
     def ready() -> None:
         typer.echo(f"Open {link}\nStop with Ctrl-C; nothing is lost.")
 
-    app = create_app(project, chats=chats)
-    run_server(app, sock, ready=ready, open_page=link if open_browser else None)
+    app = create_app(project, hosts=(host, *hosts), chats=chats)
+    page = link if open_browser else None
+    run_server(app, sock, ready=ready, open_page=page, behind_proxy=behind_proxy)
 
 
 def _admin_link(connection: Connection) -> str:
