@@ -49,19 +49,21 @@ def reorder(connection: Connection, settings: Settings, uncertainty: Uncertainty
     """
     items = schema.items.c
     if settings.order == "in-order":
-        connection.execute(update(schema.items).where(items.stage == "main").values(priority=0.0))
+        moved = update(schema.items).where(items.stage == "main", items.priority != 0)
+        connection.execute(moved.values(priority=0.0))
     elif settings.order == "uncertain":
         if uncertainty is not None:
             prioritise(connection, uncertainties(main_items(connection), uncertainty))
     else:
-        rows = connection.execute(select(items.id, items.fingerprint).where(items.stage == "main")).all()
+        known = select(items.id, items.fingerprint, items.priority).where(items.stage == "main")
+        rows = connection.execute(known).all()
         found = {row.id: first_priority(settings, row.fingerprint) for row in rows}
         if settings.order == "disagreement":
             answers: dict[int, list[Answer]] = {}
             for entry in standing(connection):
                 answers.setdefault(entry.item, []).append(entry.given)
             found |= {item: _by_votes(said, settings) for item, said in answers.items() if item in found}
-        _write(connection, found)
+        _write(connection, {row.id: found[row.id] for row in rows if found[row.id] != row.priority})
 
 
 def first_priority(settings: Settings, fingerprint: str) -> float:
