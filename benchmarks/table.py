@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import label_noise_table, reward_table
+from benchmarks import collect_table, label_noise_table, reward_table
 from benchmarks.measure import PEER_VARIANTS, Figures
 from heedful.intervals import wilson
 
@@ -224,6 +224,7 @@ def main(arguments: Sequence[str]) -> None:
         "reading": lambda reports: render_reading(reports[-1]),
         "reward_model": lambda reports: reward_table.render(reports[-1]),
         "label_noise": lambda reports: label_noise_table.render(reports[-1]),
+        "collect": lambda reports: collect_table.render(reports[-1]),
     }
     for name, render_other in others.items():
         begin, end = (f"<!-- {name}:{side} -->" for side in ("begin", "end"))
