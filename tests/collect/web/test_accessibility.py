@@ -36,11 +36,11 @@ def f(x: int) -> str:  # a comment
 RTL = "مرحبا! هذا نص قصير.\n\n- أول\n- ثان"
 TASKS = [
     Settings(),
-    Settings(strength=4, rationale="required"),
-    Settings(strength=7),
+    pytest.param(Settings(strength=4, rationale="required"), marks=pytest.mark.slow),
+    pytest.param(Settings(strength=7), marks=pytest.mark.slow),
     Settings(task="ranking"),
     Settings(task="rating"),
-    Settings(task="thumbs"),
+    pytest.param(Settings(task="thumbs"), marks=pytest.mark.slow),
 ]
 
 
@@ -117,6 +117,7 @@ def test_neither_have_the_other_pages_of_annotators(served: Served, still_page: 
         assert grave(still_page) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [Settings(calibration=1, calibration_pass=1.0)])
 def test_neither_have_what_follows_a_calibration_item_and_the_end(served: Served, still_page: Any) -> None:
     with served.project.database.write() as connection:

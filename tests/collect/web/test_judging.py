@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
+from starlette.requests import ClientDisconnect
 
 from heedful.collect import log, schema
 from heedful.collect.answer import Answer
@@ -15,6 +17,7 @@ from heedful.collect.model import Entry, Item, Person
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
 from heedful.collect.web import asking
+from heedful.collect.web.errors import Failures
 from heedful.collect.web.judging_forms import Entered
 from tests.collect.making import NOON, a_person, an_item, voted
 from tests.collect.web.conftest import csrf_of
@@ -562,3 +565,10 @@ def test_how_far_one_is_says_how_long_the_rest_takes_once_that_is_known() -> Non
 )
 def test_an_answer_is_said_in_words(answer: Answer, task: str, said: str) -> None:
     assert asking.in_words(answer, TASKS[task]) == said
+
+
+def test_a_browser_that_leaves_while_it_sends_a_draft_is_no_failure() -> None:
+    async def left(scope: Any, receive: Any, send: Any) -> None:
+        raise ClientDisconnect
+
+    asyncio.run(Failures(left)({"type": "http"}, None, None))
