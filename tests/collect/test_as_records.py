@@ -46,7 +46,9 @@ def one(said, settings: Settings = PLAIN):
         ("both_bad", (1, 0), BLUE, "chosen"),
     ],
 )
-def test_a_verdict_is_a_preference_that_says_what_was_shown_first(verdict, shown, chosen, shown_first) -> None:
+def test_a_verdict_is_a_preference_that_says_what_was_shown_first(
+    verdict, shown, chosen, shown_first
+) -> None:
     record = one(word(item(source="set", metadata={"topic": "t"}), verdict=verdict, shown=shown))
 
     rejected = BLUE if chosen == RED else RED
@@ -135,7 +137,11 @@ def test_a_ranking_is_a_vote_on_each_two_of_its_responses() -> None:
 
 def test_rankings_of_several_people_are_aggregated_pair_by_pair() -> None:
     of = item("x", "y", "z")
-    said = [word(of, "ann", ranks=(1, 2, 3)), word(of, "bob", ranks=(1, 3, 2)), word(of, "cy", ranks=(2, 1, 3))]
+    said = [
+        word(of, "ann", ranks=(1, 2, 3)),
+        word(of, "bob", ranks=(1, 3, 2)),
+        word(of, "cy", ranks=(2, 1, 3)),
+    ]
     votes = [vote for ranking in as_records(said, PLAIN) for vote in pairwise(ranking)]
 
     made = make_pairs(votes, PairSettings(aggregate=Aggregation()))
