@@ -17,8 +17,14 @@ HIGHER = ("/people", "/dashboard", "/review", "/downloads")  # than an annotator
 
 
 @pytest.fixture
-def app(project):
-    return create_app(project)
+def chats() -> object:
+    """What only stands for models to talk to, so that the pages about them are there to be refused."""
+    return object()
+
+
+@pytest.fixture
+def app(project, chats):
+    return create_app(project, chats=chats)
 
 
 @pytest.fixture
@@ -34,6 +40,7 @@ def test_the_routes_are_found(app) -> None:
     found = pages(app)
 
     assert {("GET", "/"), ("POST", "/people/1/role"), ("GET", "/judge/" + "x" * 22)} <= set(found)
+    assert any(asked.path.startswith("/chat") for asked in found)
     assert sum(higher(asked) for asked in found) > 10
     assert ("GET", "/api/v1/next") in operations(app)
 
