@@ -257,8 +257,8 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_been_killed(tmp_path: 
         done = subprocess.run([sys.executable, "-c", KILLED, str(killed), str(at), how], check=False)
         assert done.returncode == -9
         assert not killed.exists()
-    with killed.with_name(killed.name + SUFFIX).open("ab") as file:
-        file.write(b'{"source": "b t=1", "bat')  # as a kill in the middle of a line leaves it
+        with killed.with_name(killed.name + SUFFIX).open("ab") as file:
+            file.write(b'{"source": "b t=1", "bat')  # as a kill in the middle of a line leaves it
 
     assert run(killed, resume=True) == [BATCH] * 3  # the 3 and 2 batches before were not asked for again
     assert killed.read_bytes() == whole.read_bytes()
