@@ -28,7 +28,7 @@ PATIENCE = 60.0  # seconds for a process on a busy machine
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Project]:
     """The projects that would be served."""
     found: list[Project] = []
-    monkeypatch.setattr("heedful.cli.collect.serve.run", lambda project, *_: found.append(project))
+    monkeypatch.setattr("heedful.cli.collect.serve.run", lambda project, *_, **__: found.append(project))
     return found
 
 
