@@ -22,7 +22,8 @@ from heedful.collect.questions import Questions
 from heedful.collect.tally import Floats, Ints
 
 RESAMPLES = 500
-FEWER = 200  # resamples of a window's figure, of which there are many
+FEWER = 200  # resamples of a window's figure, of which there are many, and of very many items
+MANY = 5000  # items: their interval is so narrow that its ends may shake a little
 WINDOWS = 12  # at most
 LEAST = 25  # items in a window
 POINT = 1.0  # ratings closer than this to the others' mean agree with them
@@ -157,7 +158,7 @@ def _counted(
 ) -> dict[str, Interval]:
     """Figures of how many questions fell in which way, from the same resamples."""
     kinds, kind, repeats = np.unique(of.counts, axis=0, return_inverse=True, return_counts=True)
-    draws = _draws(kind.ravel(), of.items, len(kinds), seed, resamples)
+    draws = _draws(kind.ravel(), of.items, len(kinds), seed, resamples if of.n_items <= MANY else FEWER)
     found: dict[str, Interval] = {}
     for name, statistic in statistics.items():
         given = statistic

@@ -69,11 +69,14 @@ class Words:
 
     def where(self, chosen: NDArray[np.bool_]) -> Words:
         """These of the words."""
-        columns = (self.people, self.items, self.answers, self.firsts, self.shown)
-        times = (self.seconds, self.began)
         return Words(
-            *(column[chosen] for column in columns),
-            *(column[chosen] for column in times),
+            self.people[chosen],
+            self.items[chosen],
+            self.answers[chosen],
+            self.firsts[chosen],
+            self.shown[chosen],
+            self.seconds[chosen],
+            self.began[chosen],
             self.imported[chosen],
             self.said,
             self.orders,
