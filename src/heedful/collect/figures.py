@@ -24,9 +24,9 @@ from heedful.collect import schema
 from heedful.collect.agreeing import Window, headline, measured, over_time, shared, with_others
 from heedful.collect.alarms import Watch, watch
 from heedful.collect.answer import Answer
+from heedful.collect.calibration import calibration_round
 from heedful.collect.progress import Pace, Progress, pace_of, progress_of
 from heedful.collect.questions import compared, questions
-from heedful.collect.queue import calibration_round
 from heedful.collect.settings import Settings
 from heedful.collect.tally import Floats, Ints, Said, Tally, Words, skipped
 from heedful.intervals import wilson

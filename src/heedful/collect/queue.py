@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -34,8 +33,7 @@ from sqlalchemy import (
     update,
 )
 
-from heedful.collect import items, schema, sides
-from heedful.collect.answer import Answer
+from heedful.collect import calibration, items, schema, sides
 from heedful.collect.log import standing
 from heedful.collect.model import Assignment, Item, Person
 from heedful.collect.settings import Settings
@@ -106,10 +104,10 @@ def open_next(
     mine = _resumed(connection, person, settings, at)
     if mine is not None:
         return mine
-    calibration = _calibration(connection, person, settings)
-    if calibration.next is not None:
-        return _give(connection, person, calibration.next, settings, at, chance)
-    if calibration.failed:
+    calibrating = calibration.state(connection, person, settings)
+    if calibrating.next is not None:
+        return _give(connection, person, calibrating.next, settings, at, chance)
+    if calibrating.failed:
         return None
     item = _next_main(connection, person, at)
     if item is None:
@@ -201,12 +199,12 @@ def progress(connection: Connection, person: Person, settings: Settings) -> Prog
     """How far a person is, and how much is left for them."""
     by = {"by": person.id}
     done = connection.execute(_DONE, by).scalar_one()
-    calibration = _calibration(connection, person, settings)
-    main = 0 if calibration.failed else _left(connection, person)
+    calibrating = calibration.state(connection, person, settings)
+    main = 0 if calibrating.failed else _left(connection, person)
     coming = main + _to_mix_in(connection, person, settings, done, main)
-    left = 0 if calibration.failed else calibration.left + coming
+    left = 0 if calibrating.failed else calibrating.left + coming
     seconds = connection.execute(_TIMES, by).scalars().all()
-    return Progress(done, left, median(seconds) if seconds else None, calibration.failed)
+    return Progress(done, left, median(seconds) if seconds else None, calibrating.failed)
 
 
 def _left(connection: Connection, person: Person) -> int:
@@ -271,63 +269,6 @@ def _next_main(connection: Connection, person: Person, at: datetime) -> Item | N
     full = connection.execute(_FULL, {"now": at, "by": person.id}).scalars().all()
     id = connection.execute(_NEXT, {"by": person.id, "full": full}).scalar()
     return None if id is None else items.get(connection, id)
-
-
-def calibration_round(connection: Connection, settings: Settings) -> dict[int, dict[str, Any] | None]:
-    """The items of the calibration round in order, with the right answer of each, where it is known."""
-    first = (
-        select(_ITEMS.c.id, _ITEMS.c.gold)
-        .where(_ITEMS.c.open, _ITEMS.c.stage == "calibration")
-        .order_by(_ITEMS.c.priority, _ITEMS.c.id)
-        .limit(settings.calibration)
-    )
-    return {row.id: row.gold for row in connection.execute(first)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Calibration:
-    """Where a person is in the calibration round.
-
-    Attributes:
-        next: the item that comes now.
-        failed: they have been through, and met too few of the known answers.
-    """
-
-    next: Item | None = None
-    left: int = 0
-    failed: bool = False
-
-
-def _calibration(connection: Connection, person: Person, settings: Settings) -> _Calibration:
-    if not settings.calibration or person.calibrated:
-        return _Calibration()
-    golds = calibration_round(connection, settings)
-    given = select(_ASSIGNMENTS.c.item, _ASSIGNMENTS.c.closed_at).where(
-        _ASSIGNMENTS.c.person == person.id, _ASSIGNMENTS.c.item.in_(golds)
-    )
-    had = {row.item: row.closed_at is not None for row in connection.execute(given)}
-    left = sum(not had.get(item, False) for item in golds)
-    coming = [item for item in golds if item not in had]
-    if coming:
-        return _Calibration(items.get(connection, coming[0]), left)
-    if left or settings.calibration_pass is None:
-        return _Calibration(left=left)
-    known = {item: Answer.model_validate(gold) for item, gold in golds.items() if gold is not None}
-    met = _met(connection, person, known)
-    return _Calibration(failed=met < settings.calibration_pass * len(known))
-
-
-def _met(connection: Connection, person: Person, known: dict[int, Answer]) -> int:
-    """How many known answers a person met, by what they said first: later they may have been told."""
-    said = schema.judgements
-    rows = (
-        select(said.c.item, said.c.answer)
-        .where(said.c.item.in_(known), said.c.person == person.id)
-        .where(said.c.kind == "vote", said.c.action == "give")
-        .order_by(said.c.id.desc())
-    )
-    first = {row.item: Answer.model_validate(row.answer) for row in connection.execute(rows)}
-    return sum(answer.meets(known[item]) is True for item, answer in first.items())
 
 
 def _mixed_in(connection: Connection, person: Person, settings: Settings) -> Item | None:
