@@ -148,9 +148,22 @@ def test_what_someone_left_open_goes_to_others_when_their_time_is_over(connectio
     assert after(connection, bob, at=LATE - timedelta(seconds=1)) is None
     assert after(connection, bob, at=LATE) == item
 
-    assert queue.find(connection, left.token, ann) is None
-    assert count(connection, schema.drafts) == 0
     assert after(connection, ann, at=LATE) is None
+
+
+def test_an_answer_that_comes_when_the_place_is_taken_is_kept(connection) -> None:
+    item = an_item(connection)
+    ann, bob = a_person(connection, "ann"), a_person(connection, "bob")
+    left = in_hand(connection, ann, item)
+    votes.save_draft(connection, left, A, NOON)
+    taken = in_hand(connection, bob, item, at=LATE)
+    answer(connection, taken, at=LATE)
+
+    assert queue.find(connection, left.token, ann) == left
+    assert votes.draft(connection, left) == A
+    answer(connection, left, at=LATE)
+
+    assert state(connection, item.id) == (2, 0, False)
 
 
 def test_whoever_comes_back_before_the_place_is_taken_finds_item_and_draft(connection) -> None:
@@ -180,11 +193,9 @@ def test_nothing_is_taken_from_those_whose_place_nobody_needs(connection) -> Non
     assert [queue.find(connection, one.token, who) for one, who in zip(left, (ann, bob), strict=True)] == left
     assert after(connection, dan, at=LATE) == item
 
-    # One of the two had to make room for dan, the one who came first; the other is in time yet.
-    assert queue.find(connection, left[0].token, ann) is None
-    assert queue.still_theirs(connection, left[1], LATE)
-    assert after(connection, ann, at=LATE) == item
-    assert queue.find(connection, left[1].token, bob) is None
+    # One place is left for the two, and is the first one's who comes.
+    assert after(connection, bob, at=LATE) == item
+    assert after(connection, ann, at=LATE) is None
 
 
 def test_an_open_assignment_is_theirs_until_others_have_its_place(connection) -> None:
@@ -209,7 +220,7 @@ def test_what_was_left_and_got_its_votes_otherwise_is_not_asked_for_any_more(con
 
     assert after(connection, ann, at=LATE - timedelta(seconds=1)) == item.id
     assert after(connection, ann, at=LATE) == other.id
-    assert queue.find(connection, left.token, ann) is None
+    assert queue.find(connection, left.token, ann) == left
 
 
 def test_a_vote_taken_back_opens_the_item_and_leaves_it_with_its_person(connection) -> None:

@@ -3,9 +3,9 @@
 All that gives something out takes the connection of a write transaction. There is one of those at a time, so
 that what is counted here is still true when the assignment is written.
 
-A person has at most one item open. Somebody else's open item keeps its place among the wanted votes until its
-lease has run out; then it is given to others, and taken away from the one who left it only when the place is
-needed, so that whoever comes back in time finds their draft.
+A person judges one item at a time. What they have open keeps its place among the wanted votes until its lease
+has run out; then it goes to others. Whoever comes back while the place is free finds item and draft, and an
+answer that comes when it is not is kept all the same: nothing that somebody did is lost.
 
 Statements that stand between somebody's vote and their next item are built once, with the person and the like
 as parameters: to build one takes several times as long as to run it.
@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import random
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -25,7 +24,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     bindparam,
-    delete,
     exists,
     func,
     insert,
@@ -231,7 +229,11 @@ def _to_mix_in(connection: Connection, person: Person, settings: Settings, done:
     return max(min(expected, connection.execute(_KNOWN).scalar_one()) - had, 0)
 
 
-_OPEN = select(_ASSIGNMENTS).where(_THEIRS, _ASSIGNMENTS.c.closed_at.is_(None)).order_by(_ASSIGNMENTS.c.id)
+_OPEN = (
+    select(_ASSIGNMENTS)
+    .where(_THEIRS, _ASSIGNMENTS.c.closed_at.is_(None))
+    .order_by(_ASSIGNMENTS.c.expires_at.desc(), _ASSIGNMENTS.c.id)
+)
 
 
 def _resumed(connection: Connection, person: Person, settings: Settings, at: datetime) -> Assignment | None:
@@ -244,7 +246,6 @@ def _resumed(connection: Connection, person: Person, settings: Settings, at: dat
             renewed = update(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id == mine.id)
             renewed = renewed.values(expires_at=lease(settings, at))
             return Assignment.of(connection.execute(renewed.returning(_ASSIGNMENTS)).one())
-        _release(connection, [mine.id])
     return None
 
 
@@ -306,8 +307,6 @@ def _give(
     at: datetime,
     chance: random.Random | None,
 ) -> Assignment:
-    if item.stage == "main":
-        _make_room(connection, item, at)
     row = {
         "token": secrets.token_urlsafe(TOKEN_BYTES),
         "item": item.id,
@@ -318,25 +317,3 @@ def _give(
         "expires_at": lease(settings, at),
     }
     return Assignment.of(connection.execute(_GIVE, row).one())
-
-
-_LEFT = (
-    select(_ASSIGNMENTS.c.id, _ASSIGNMENTS.c.expires_at)
-    .where(_ASSIGNMENTS.c.item == _ITEM, _ASSIGNMENTS.c.kind == "vote")
-    .where(_ASSIGNMENTS.c.closed_at.is_(None))
-    .order_by(_ASSIGNMENTS.c.expires_at, _ASSIGNMENTS.c.id)
-)
-
-
-def _make_room(connection: Connection, item: Item, at: datetime) -> None:
-    """Take the item away from as many of those who left it as must go for one more to get it."""
-    rows = connection.execute(_LEFT, {"of": item.id}).all()
-    too_many = item.votes + len(rows) + 1 - item.wanted
-    expired = [row.id for row in rows if row.expires_at <= at]
-    _release(connection, expired[: max(too_many, 0)])
-
-
-def _release(connection: Connection, ids: Sequence[int]) -> None:
-    if ids:
-        connection.execute(delete(schema.drafts).where(schema.drafts.c.assignment.in_(ids)))
-        connection.execute(delete(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id.in_(ids)))
