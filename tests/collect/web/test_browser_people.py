@@ -53,8 +53,7 @@ def test_signing_in_by_name_and_out_again(browser_page: Any, served: Served) -> 
     assert page.url == f"{served.address}/login"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")], ids=["wide", "phone"])
 def test_the_pages_fit_the_screen_and_axe_finds_nothing(
     browser_page: Any, served: Served, size: dict[str, int], scheme: str
 ) -> None:
