@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
 from heedful.collect.web import api, api_document
+from heedful.collect.web.api_models import Problem
 from heedful.collect.web.pages import page
 
 router = APIRouter()
@@ -29,6 +30,7 @@ def document() -> dict[str, Any]:
     made = get_openapi(
         title="heedful collect", version=version("heedful"), description=ABOUT, routes=api.router.routes
     )
+    made["components"]["schemas"][Problem.__name__] = Problem.model_json_schema()
     api_document.reword(made)
     return made
 
