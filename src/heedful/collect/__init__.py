@@ -1,5 +1,5 @@
 """Collect preferences from people: projects, items, queues, votes, and the web app over them.
 
 Knows records, a database and the web. Models come in through small protocols (`candidates.Sampler`,
-`strategies.Uncertainty`, `chat.Speaker`), so that nothing here imports torch.
+`order.Uncertainty`, `chat.Speaker`), so that nothing here imports torch.
 """

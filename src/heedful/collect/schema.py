@@ -103,7 +103,6 @@ tokens = Table(
     Column("revoked_at", Instant),
 )
 
-# What the queue looks at stands before the texts: SQLite would go through those to get to it.
 ended_sessions = Table(
     "ended_sessions",
     metadata,
@@ -111,6 +110,7 @@ ended_sessions = Table(
     Column("until", Instant, nullable=False),  # when its cookie would have expired by itself
 )
 
+# What the queue looks at stands before the texts: SQLite would go through those to get to it.
 items = Table(
     "items",
     metadata,
@@ -146,7 +146,7 @@ assignments = Table(
     Column("leads", Integer, default=_leads),  # of two responses the one that stands first
     Column("opened_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("closed_at", Instant),  # when it was first answered; released ones are deleted
+    Column("closed_at", Instant),  # when it was first answered
     UniqueConstraint("person", "item", "kind"),
     Index("ix_assignments_item_kind", "item", "kind"),
     Index("ix_assignments_person_kind_closed_at_item", "person", "kind", "closed_at", "item"),
@@ -194,5 +194,3 @@ events = Table(
     Column("what", String(100), nullable=False),
     Column("detail", JSON, nullable=False),
 )
-
-APPEND_ONLY = (judgements, events)

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 
 from heedful import formats
+from heedful.cli.collect.running import Serving
 from heedful.collect.chat import Chats
 from heedful.collect.journal import SUFFIX
 from heedful.collect.project import Project
@@ -42,10 +43,10 @@ def chatted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Project, Chats, list[
     """What would be served: the project, the conversations, and the speakers' names."""
     found: list[tuple[Project, Chats, list[str]]] = []
 
-    def run(project: Project, *_: Any, chats: Chats) -> None:
+    def run(_: Serving, project: Project, *, chats: Chats) -> None:
         found.append((project, chats, [speaker.name for speaker in chats.speakers]))
 
-    monkeypatch.setattr("heedful.cli.collect.models.run", run)
+    monkeypatch.setattr(Serving, "run", run)
     return found
 
 

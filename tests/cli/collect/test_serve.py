@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from heedful.cli.collect.running import Serving
 from heedful.collect import schema
 from heedful.collect.database import Database
 from heedful.collect.project import Project
@@ -28,7 +29,7 @@ PATIENCE = 60.0  # seconds for a process on a busy machine
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Project]:
     """The projects that would be served."""
     found: list[Project] = []
-    monkeypatch.setattr("heedful.cli.collect.serve.run", lambda project, *_, **__: found.append(project))
+    monkeypatch.setattr(Serving, "run", lambda _, project: found.append(project))
     return found
 
 

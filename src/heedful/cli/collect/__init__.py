@@ -5,13 +5,14 @@ from __future__ import annotations
 import typer
 
 from heedful.cli.collect import data, models, people, serve
+from heedful.cli.collect.running import serves
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 
 app = typer.Typer(no_args_is_help=True, help="Collect preferences from people, in a web app of your own.")
-app.command()(reads_files(serve.serve))
+app.command()(serves(reads_files(serve.serve)))
 app.add_typer(people.app, name="people")
 app.command()(writes_files(data.export))
 app.command("import")(reads_files(data.import_))
 app.command()(writes_files(reads_files(models.candidates)))
-app.command()(models.chat)
+app.command()(serves(models.chat))

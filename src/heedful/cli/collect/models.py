@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heedful.cli.collect.opening import FOLDER, Address, Folder, open_project
-from heedful.cli.collect.running import LOOPBACK, Host, OpenBrowser, Port, run
+from heedful.cli.collect.running import Serving
 from heedful.cli.data_options import Reading
 from heedful.cli.data_output import Writing
 from heedful.cli.talk import MaxNewTokens, Temperature, TopP
@@ -100,6 +100,7 @@ def candidates(
 
 
 def chat(
+    serving: Serving,
     models: Annotated[
         tuple[str, str] | None,
         typer.Option("--models", metavar="A B", help=f"Two models to compare. {NAMES}."),
@@ -126,9 +127,6 @@ def chat(
     ] = False,
     folder: Folder = FOLDER,
     database: Address = None,
-    host: Host = LOOPBACK,
-    port: Port = None,
-    open_browser: OpenBrowser = True,
 ) -> None:
     """Talk to one or two models in the browser, and choose between two answers at every turn.
 
@@ -148,7 +146,7 @@ def chat(
     _load(speakers)
     chats = Chats(speakers, system=system, reveal=reveal, seed=seed)
     try:
-        run(project, host, port, open_browser, chats=chats)
+        serving.run(project, chats=chats)
     finally:
         chats.close()
 

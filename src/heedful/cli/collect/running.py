@@ -1,80 +1,88 @@
-"""What every command does that serves a project: where it is served, and a link that signs its user in."""
+"""What every command does that serves a project: where it is served, and a link that signs its user in.
+
+Such a command declares a parameter `serving: Serving` and is registered through `serves`, which puts
+`--host`, `--port`, `--allow-host`, `--behind-proxy` and `--open` in its place.
+"""
 
 from __future__ import annotations
 
+import functools
 import getpass
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
+from heedful.cli.data_options import option, options_for
+
 if TYPE_CHECKING:
+    import inspect
+
     from sqlalchemy import Connection
 
     from heedful.collect.chat import Chats
     from heedful.collect.project import Project
 
-_SERVER = "Where it is served"
+_GROUP = "Where it is served"
 LOOPBACK = "127.0.0.1"
 
-Host = Annotated[str, typer.Option(help="0.0.0.0 lets other machines in.", rich_help_panel=_SERVER)]
-Port = Annotated[
-    int | None, typer.Option(min=0, max=65535, help="Left out, the first free one.", rich_help_panel=_SERVER)
-]
-OpenBrowser = Annotated[
-    bool, typer.Option("--open/--no-open", help="Open it in the browser.", rich_help_panel=_SERVER)
-]
 
-AllowHost = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-host",
-        metavar="NAME",
-        help="A name by which people reach it, besides localhost and addresses in digits; several times for "
-        "several.",
-        rich_help_panel=_SERVER,
-    ),
-]
-BehindProxy = Annotated[
-    bool,
-    typer.Option(
-        "--behind-proxy",
-        help="A proxy on this machine says by X-Forwarded-For and X-Forwarded-Proto who asks, and how.",
-        rich_help_panel=_SERVER,
-    ),
-]
+@dataclass(frozen=True)
+class Serving:
+    """Where a project is served, and to whom."""
+
+    host: str = LOOPBACK
+    port: int | None = None
+    allow_host: list[str] | None = None
+    behind_proxy: bool = False
+    open_browser: bool = True
+
+    def run(self, project: Project, *, chats: Chats | None = None) -> None:
+        """Serve a project until Ctrl-C; prints, and opens, a link that signs in as its admin."""
+        from heedful.collect.web.app import create_app
+        from heedful.collect.web.serving import address, bind, run_server
+
+        sock = bind(self.host, self.port)
+        with project.database.write() as connection:
+            token = _admin_link(connection)
+        link = f"{address(sock, self.host)}/join/{token}"
+
+        def ready() -> None:
+            typer.echo(f"Open {link}\nStop with Ctrl-C; nothing is lost.")
+
+        app = create_app(project, hosts=(self.host, *(self.allow_host or ())), chats=chats)
+        page = link if self.open_browser else None
+        run_server(app, sock, ready=ready, open_page=page, behind_proxy=self.behind_proxy)
 
 
-def run(
-    project: Project,
-    host: str,
-    port: int | None,
-    open_browser: bool,
-    *,
-    chats: Chats | None = None,
-    hosts: Sequence[str] = (),
-    behind_proxy: bool = False,
-) -> None:
-    """Serve a project until Ctrl-C; prints, and opens, a link that signs in as its admin.
+def serves(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of where it is served in place of its parameter `serving`."""
+    return options_for(command, "serving", _options(), Serving)
 
-    Args:
-        hosts: names by which people may reach it, besides `host`, localhost and addresses in digits.
-        behind_proxy: see `serving.run_server`.
-    """
-    from heedful.collect.web.app import create_app
-    from heedful.collect.web.serving import address, bind, run_server
 
-    sock = bind(host, port)
-    with project.database.write() as connection:
-        token = _admin_link(connection)
-    link = f"{address(sock, host)}/join/{token}"
-
-    def ready() -> None:
-        typer.echo(f"Open {link}\nStop with Ctrl-C; nothing is lost.")
-
-    app = create_app(project, hosts=(host, *hosts), chats=chats)
-    page = link if open_browser else None
-    run_server(app, sock, ready=ready, open_page=page, behind_proxy=behind_proxy)
+def _options() -> list[inspect.Parameter]:
+    own = functools.partial(option, group=_GROUP)
+    return [
+        own("host", str, LOOPBACK, help="0.0.0.0 lets other machines in."),
+        own("port", int | None, None, min=0, max=65535, help="Left out, the first free one."),
+        own(
+            "allow_host",
+            list[str] | None,
+            None,
+            metavar="NAME",
+            help="A name by which people reach it, besides localhost and addresses in digits; several times "
+            "for several.",
+        ),
+        own(
+            "behind_proxy",
+            bool,
+            False,
+            "--behind-proxy",
+            help="A proxy on this machine says by X-Forwarded-For and X-Forwarded-Proto who asks, and how.",
+        ),
+        own("open_browser", bool, True, "--open/--no-open", help="Open it in the browser."),
+    ]
 
 
 def _admin_link(connection: Connection) -> str:

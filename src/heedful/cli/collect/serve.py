@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heedful.cli.collect.opening import FOLDER, Address, Folder, open_project
-from heedful.cli.collect.running import (
-    LOOPBACK,
-    AllowHost,
-    BehindProxy,
-    Host,
-    OpenBrowser,
-    Port,
-    run,
-)
+from heedful.cli.collect.running import Serving
 from heedful.cli.data_options import Reading
 from heedful.errors import DataError
 
@@ -33,6 +25,7 @@ _ITEMS = "What is asked"
 
 def serve(
     reading: Reading,
+    serving: Serving,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
@@ -70,11 +63,6 @@ def serve(
     ] = None,
     folder: Folder = FOLDER,
     database: Address = None,
-    host: Host = LOOPBACK,
-    port: Port = None,
-    allow_host: AllowHost = None,
-    behind_proxy: BehindProxy = False,
-    open_browser: OpenBrowser = True,
 ) -> None:
     """Serve the annotation app: people compare answers in their browsers, their votes are kept in a project.
 
@@ -88,7 +76,7 @@ def serve(
     files += [(path, "calibration") for path in calibration or ()]
     _add(project, files or _examples(project), reading)
     _order(project, uncertainty)
-    run(project, host, port, open_browser, hosts=allow_host or (), behind_proxy=behind_proxy)
+    serving.run(project)
 
 
 def _settled(
