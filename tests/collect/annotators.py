@@ -92,23 +92,26 @@ class Pages:
     def __init__(self, address: str, link: str) -> None:
         self._client = httpx2.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False)
         self._link = link
+        self._onward = "/"  # where the server said to go on
 
     async def enter(self) -> None:
         _checked(await self._client.get(f"/join/{self._link}"))
 
     async def next(self) -> Open | None:
-        onward = _checked(await self._client.get("/"))
-        if onward.status_code != 303:
-            return None
-        where = onward.headers["location"]
-        page = _checked(await self._client.get(where)).text
-        return Open(where.removeprefix("/judge/"), _hidden(page, "uid"), _hidden(page, "csrf"))
+        if self._onward == "/":
+            start = _checked(await self._client.get("/"))
+            if start.status_code != 303:
+                return None
+            self._onward = start.headers["location"]
+        page = _checked(await self._client.get(self._onward)).text
+        return Open(self._onward.removeprefix("/judge/"), _hidden(page, "uid"), _hidden(page, "csrf"))
 
     async def submit(self, item: Open, verdict: str) -> None:
         form = {"csrf": item.csrf, "uid": item.uid, "seconds": "1.0", "choice": verdict, "rationale": ""}
         answer = _checked(await self._client.post(f"/judge/{item.token}", data=form))
         if answer.status_code != 303:
             raise GaveUp(f"the vote was answered by {answer.status_code}")
+        self._onward = answer.headers["location"]
 
     async def leave(self) -> None:
         await self._client.aclose()

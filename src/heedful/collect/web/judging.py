@@ -59,7 +59,7 @@ def ask(request: Request, token: str, project: ProjectDep, person: Annotator) ->
 
 @router.post("/judge/{token}")
 def vote(request: Request, token: str, project: ProjectDep, person: Annotator, form: OwnForm) -> Response:
-    """Take an answer, or say what is wrong with it and keep what was entered."""
+    """Take an answer and go on with the next item, or say what is wrong with it and keep what was entered."""
     settings = project.settings
     with project.database.read() as connection:
         assignment = queue.find(connection, token, person)
@@ -81,6 +81,11 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
                 seconds=sent_seconds(form, assignment, now()),
                 at=now(),
             )
+            if tells(item.stage, settings):
+                onward = f"/judge/{token}/outcome"
+            else:  # what the start page would do, without the way there
+                following = queue.open_next(connection, person, settings, now())
+                onward = "/" if following is None else f"/judge/{following.token}"
     except Refused as refused:
         with project.database.read() as connection:
             changing = votes.current(connection, assignment) is not None
@@ -88,7 +93,6 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
         response = page(request, "judge.html.j2", ask=made, refused=str(refused))
         response.status_code = 422
         return response
-    onward = f"/judge/{token}/outcome" if tells(item.stage, settings) else "/"
     return RedirectResponse(onward, status_code=303)
 
 

@@ -12,6 +12,7 @@ import hmac
 import re
 import secrets
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from fastapi import Request, Response
@@ -53,6 +54,13 @@ def until() -> datetime:
 
 def read(request: Request, secret: str) -> Session | None:
     """The session of a request; None where there is none, or its cookie was not signed here or is too old."""
+    if not hasattr(request.state, "session"):  # more than one asks
+        request.state.session = _read(request, secret)
+    found: Session | None = request.state.session
+    return found
+
+
+def _read(request: Request, secret: str) -> Session | None:
     value = request.cookies.get(COOKIE)
     if value is None:
         return None
@@ -99,6 +107,7 @@ def _mac(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), text.encode(errors="replace"), hashlib.sha256).hexdigest()
 
 
+@cache
 def _signer(secret: str) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
         secret, salt="heedful session", signer_kwargs={"digest_method": hashlib.sha256}

@@ -26,7 +26,8 @@ class NotSignedIn(Exception):
     """There is no session, or it has ended: the visitor is sent to the sign-in page."""
 
 
-def project_of(request: Request) -> Project:
+# What only looks at what is there is async: it runs at once, where anything else waits for a thread.
+async def project_of(request: Request) -> Project:
     project: Project = request.app.state.project
     return project
 
@@ -61,7 +62,7 @@ class May:
     def __init__(self, role: Role) -> None:
         self.role = role
 
-    def __call__(self, person: Visitor) -> Person:
+    async def __call__(self, person: Visitor) -> Person:
         if person is None:
             raise NotSignedIn
         if not person.may(self.role):
