@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import create_engine, text
 
 from heedful.collect import passwords
 from heedful.collect.database import Database
@@ -53,12 +52,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'project.db'}"
     else:
         cluster = request.getfixturevalue("cluster")
-        name = cluster.create_copy("template")
+        name = cluster.lend()
         yield cluster.url(name)
-        engine = create_engine(cluster.url("postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        engine.dispose()
+        cluster.take_back(name)
 
 
 @pytest.fixture

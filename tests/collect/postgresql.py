@@ -19,6 +19,9 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
+from heedful.collect import schema
+from heedful.collect.database import HEAD
+
 PATIENCE = 60.0  # seconds for the server to come up
 PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
@@ -55,6 +58,7 @@ class Cluster:
     command: list[str]
     process: subprocess.Popen[bytes] = field(init=False)
     _names: Iterator[int] = field(default_factory=lambda: count())
+    _free: list[str] = field(default_factory=list)
 
     @classmethod
     @contextmanager
@@ -119,11 +123,26 @@ class Cluster:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         engine.dispose()
 
-    def create_copy(self, template: str) -> str:
-        """The name of a new database that is a copy of this one."""
+    def lend(self) -> str:
+        """The name of a migrated, empty database, which is yours until it is taken back."""
+        if self._free:
+            return self._free.pop()
         name = f"test_{next(self._names)}"
-        self.create(name, template)
+        self.create(name, "template")
         return name
+
+    def take_back(self, name: str) -> None:
+        """Empty a database that was lent, to be lent again: that is faster than making another."""
+        engine = create_engine(self.url(name), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+            connection.execute(text("SET session_replication_role = replica"))  # no trigger stands in the way
+            tables = ", ".join(schema.metadata.tables)
+            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+            connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
+        engine.dispose()
+        self._free.append(name)
 
     def _wait(self) -> None:
         begun = time.monotonic()

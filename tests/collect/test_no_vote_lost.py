@@ -23,6 +23,7 @@ from heedful.collect.settings import Settings
 from heedful.records import Candidates, assistant, user
 from tests.collect.annotators import Annotator, Api, Pages
 from tests.collect.postgresql import Cluster, no_cluster
+from tests.collect.running import run
 from tests.collect.served import Keys, Served, prepared
 
 OVERLAP = 10
@@ -107,7 +108,7 @@ def shown_verdict(entry: Entry) -> str | None:
 def killed_and_checked(url: str, folder: Path, *, annotators: int, kills: int) -> None:
     server, people = begun(url, folder, annotators)
     try:
-        asyncio.run(vote_through(people, [restarted(server)] * kills))
+        run(vote_through(people, [restarted(server)] * kills))
     finally:
         server.stop()
     assert sum(one.failed for one in people) > 0, "no kill was noticed"
@@ -163,7 +164,7 @@ def test_the_app_says_503_while_the_database_is_down_and_loses_no_vote(
         durable_cluster.start()
 
     try:
-        asyncio.run(vote_through(people, [crash, restarted(server), crash]))
+        run(vote_through(people, [crash, restarted(server), crash]))
     finally:
         server.stop()
     assert [answer.status_code for answer in heard] == [503] * 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from heedful.collect.web import sessions
+from tests.collect.running import run
 
 Header = tuple[bytes, bytes]
 HOST: Header = (b"host", b"localhost")
@@ -54,7 +54,7 @@ def ask(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    asyncio.run(app(scope, receive, send))
+    run(app(scope, receive, send))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]).decode()
 
 

@@ -38,8 +38,8 @@ TASKS = [
     Settings(),
     pytest.param(Settings(strength=4, rationale="required"), marks=pytest.mark.slow),
     pytest.param(Settings(strength=7), marks=pytest.mark.slow),
-    Settings(task="ranking"),
-    Settings(task="rating"),
+    pytest.param(Settings(task="ranking"), marks=pytest.mark.slow),
+    pytest.param(Settings(task="rating"), marks=pytest.mark.slow),
     pytest.param(Settings(task="thumbs"), marks=pytest.mark.slow),
 ]
 
@@ -88,6 +88,7 @@ def test_the_judging_page_has_no_grave_fault_in_any_task(served: Served, still_p
     assert grave(still_page) == []
 
 
+@pytest.mark.slow
 def test_neither_has_skipping_nor_the_guidelines_nor_a_phone(served: Served, still_page: Any) -> None:
     fill(served.project)
     still_page.set_viewport_size(PHONE)
@@ -103,6 +104,7 @@ def test_neither_has_skipping_nor_the_guidelines_nor_a_phone(served: Served, sti
     assert grave(still_page) == []
 
 
+@pytest.mark.slow
 def test_neither_have_the_other_pages_of_annotators(served: Served, still_page: Any) -> None:
     still_page.goto("/login")
     assert grave(still_page) == []

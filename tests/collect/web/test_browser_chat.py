@@ -91,6 +91,7 @@ def test_a_conversation_by_keyboard(
     assert [answer.verdict for answer in standing(project)] == ["both_bad", "tie"]
 
 
+@pytest.mark.slow
 def test_answers_are_stopped_by_a_key_and_a_question_asked_in_other_words(
     browser_page: Any, served: Served, project: Project, speakers: list[Fake]
 ) -> None:
@@ -110,6 +111,7 @@ def test_answers_are_stopped_by_a_key_and_a_question_asked_in_other_words(
     assert standing(project) == []
 
 
+@pytest.mark.slow
 def test_a_phone_shows_the_whole_of_it(browser_page: Any, served: Served, speakers: list[Fake]) -> None:
     page = browser_page
     page.set_viewport_size(PHONE)

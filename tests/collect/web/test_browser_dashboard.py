@@ -49,6 +49,7 @@ def test_a_reviewer_finds_the_verdict_the_plots_and_the_numbers(opened: Any) -> 
     assert sum(int(number.replace(",", "")) for number in numbers) == 360
 
 
+@pytest.mark.slow
 def test_plots_and_figures_are_saved_as_files(opened: Any) -> None:
     for name, link in (("votes.svg", "#votes a[download]"), ("figures.json", "text=All figures")):
         with opened.expect_download() as saved:
@@ -57,6 +58,7 @@ def test_plots_and_figures_are_saved_as_files(opened: Any) -> None:
         assert saved.value.path().stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_the_screen_and_axe_finds_nothing(opened: Any, size: dict[str, int], scheme: str) -> None:
@@ -69,6 +71,7 @@ def test_it_fits_the_screen_and_axe_finds_nothing(opened: Any, size: dict[str, i
     assert [(one["id"], one["nodes"][0]["html"][:80]) for one in found] == []
 
 
+@pytest.mark.slow
 def test_text_in_charts_can_be_read_on_a_phone(opened: Any) -> None:
     opened.set_viewport_size(PHONE)
     heights = opened.evaluate(
@@ -78,6 +81,7 @@ def test_text_in_charts_can_be_read_on_a_phone(opened: Any) -> None:
     assert min(heights) >= 11
 
 
+@pytest.mark.slow
 def test_marks_of_a_chart_follow_the_colours_of_the_page(opened: Any) -> None:
     def fill_of_bars() -> str:
         return opened.evaluate("getComputedStyle(document.querySelector('rect.bar')).fill")

@@ -77,6 +77,7 @@ def test_a_strangers_first_votes_need_the_keyboard_alone(served: Served, browser
     assert browser_page.inner_text("h1") == "All done"
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_without_an_answer_and_the_page_says_what_is_missing(
     served: Served, browser_page: Any
 ) -> None:
@@ -89,6 +90,7 @@ def test_nothing_is_sent_without_an_answer_and_the_page_says_what_is_missing(
     assert said(served.project) == []
 
 
+@pytest.mark.slow
 def test_keys_are_letters_while_somebody_writes(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "blue"))
     browser_page.goto(served.link())
@@ -102,6 +104,7 @@ def test_keys_are_letters_while_somebody_writes(served: Served, browser_page: An
     assert given == [Answer(verdict="b", rationale="2 t x s u ? because", flags=("unsafe",))]
 
 
+@pytest.mark.slow
 def test_a_skip_says_why(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "blue"))
     browser_page.goto(served.link())
@@ -152,6 +155,7 @@ def test_a_draft_survives_a_reload(served: Served, browser_page: Any) -> None:
     assert said(served.project) == []
 
 
+@pytest.mark.slow
 def test_a_draft_is_saved_when_the_page_is_left_at_once(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "blue"))
     browser_page.goto(served.link())
@@ -168,6 +172,7 @@ def test_a_draft_is_saved_when_the_page_is_left_at_once(served: Served, browser_
     assert kept == [{"verdict": "b"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [Settings(strength=7)])
 def test_the_scale_of_7_is_walked_along_with_arrows(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "blue"), ("red", "blue"))
@@ -183,6 +188,7 @@ def test_the_scale_of_7_is_walked_along_with_arrows(served: Served, browser_page
     assert answers(served.project) == [Answer(verdict="b", strength=1), Answer(verdict="b", strength=3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [Settings(strength=4)])
 def test_a_side_is_chosen_and_then_how_much_better_it_is(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "blue"))
@@ -214,6 +220,7 @@ def test_responses_are_ranked_by_keyboard(served: Served, browser_page: Any) -> 
     assert answers(served.project) == [Answer(ranks=(3, 3, 2, 1))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [RANKING])
 def test_responses_are_ranked_by_dragging_their_letters(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "green", "blue"))
@@ -232,6 +239,7 @@ def test_responses_are_ranked_by_dragging_their_letters(served: Served, browser_
     assert answers(served.project) == [Answer(ranks=(2, 1, 1))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [RATING])
 def test_responses_are_rated_one_aspect_after_the_other(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "blue"))
@@ -245,6 +253,7 @@ def test_responses_are_rated_one_aspect_after_the_other(served: Served, browser_
     assert answers(served.project) == [Answer(scores=({"helpful": 4, "tone": 5}, {"helpful": 3, "tone": 2}))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [Settings(task="thumbs")])
 def test_thumbs_are_given_one_after_the_other(served: Served, browser_page: Any) -> None:
     fill(served.project, ("red", "blue", "grey"))
@@ -256,6 +265,7 @@ def test_thumbs_are_given_one_after_the_other(served: Served, browser_page: Any)
     assert answers(served.project) == [Answer(thumbs=(True, False, True))]
 
 
+@pytest.mark.slow
 def test_guidelines_and_plain_texts_are_one_key_away(served: Served, browser_page: Any) -> None:
     fill(served.project, (HOSTILE, "blue"), ("**red**", "blue"))
     browser_page.goto(served.link())
@@ -274,6 +284,7 @@ def test_guidelines_and_plain_texts_are_one_key_away(served: Served, browser_pag
     assert browser_page.is_visible("text=**red**")
 
 
+@pytest.mark.slow
 def test_on_a_phone_nothing_is_wider_than_the_window_and_thumbs_reach_the_buttons(
     served: Served, browser_page: Any
 ) -> None:
@@ -294,6 +305,7 @@ def test_on_a_phone_nothing_is_wider_than_the_window_and_thumbs_reach_the_button
     assert [answer.verdict for answer in answers(served.project)] == ["b", "b"]
 
 
+@pytest.mark.slow
 def test_a_long_text_is_folded_and_unfolds(served: Served, browser_page: Any) -> None:
     fill(served.project, ("A sentence of a long text. " * 400, "blue"))
     browser_page.goto(served.link())
@@ -305,6 +317,7 @@ def test_a_long_text_is_folded_and_unfolds(served: Served, browser_page: Any) ->
     assert browser_page.is_visible("text=Show less")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [Settings(), RANKING])
 def test_without_scripts_everything_works_by_hand(served: Served, browser: Any, settings: Settings) -> None:
     fill(served.project, ("red", "blue"))

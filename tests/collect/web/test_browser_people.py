@@ -12,7 +12,7 @@ from tests.collect.web.browser import PHONE, WIDE, Served
 PASSWORD = "correct horse battery"
 SERIOUS = ("serious", "critical")
 
-pytestmark = pytest.mark.usefixtures("quick_hashes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_hashes")]
 
 
 def test_somebody_is_added_by_keyboard_and_comes_in_by_the_link_that_was_copied(

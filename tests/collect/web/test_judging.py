@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
@@ -20,6 +19,7 @@ from heedful.collect.web import asking
 from heedful.collect.web.errors import Failures
 from heedful.collect.web.judging_forms import Entered
 from tests.collect.making import NOON, a_person, an_item, voted
+from tests.collect.running import run
 from tests.collect.web.conftest import csrf_of
 
 PAIR = Settings()
@@ -575,4 +575,4 @@ def test_a_browser_that_leaves_while_it_sends_a_draft_is_no_failure() -> None:
     async def left(scope: Any, receive: Any, send: Any) -> None:
         raise ClientDisconnect
 
-    asyncio.run(Failures(left)({"type": "http"}, None, None))
+    run(Failures(left)({"type": "http"}, None, None))
