@@ -22,6 +22,7 @@ HEAD = "0001"
 """The newest migration; a test holds it against `migrations/versions`."""
 
 WAIT = 30.0  # seconds for a lock or a connection
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _WRITERS = 0x48454544  # PostgreSQL's advisory locks are known by numbers; of no meaning
 POOL = 24  # connections
 
@@ -60,17 +61,22 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and sees one state of the database throughout."""
         with self._reader.connect() as connection, connection.begin():
+            if (
+                connection.dialect.name == "sqlite"
+            ):  # an event of SQLAlchemy's would slow down every statement
+                connection.exec_driver_sql("BEGIN")
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; it commits at the end, and not at all if an exception leaves it."""
-        with self._writer, self._engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
-            with connection.begin():
-                if connection.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS})
-                yield connection
+        with self._writer, self._engine.connect() as connection, connection.begin():
+            if connection.dialect.name == "sqlite":
+                # A transaction that reads first and writes later would fail where another wrote in between.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(_LOCK, {"key": _WRITERS})
+            yield connection
 
     def migrate(self) -> None:
         """Bring the schema to `HEAD`; a database that is there already is left alone.
@@ -135,12 +141,6 @@ def _sqlite(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later would fail where another wrote in between.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

@@ -181,6 +181,7 @@ _ANSWERED = (
     .select_from(_ASSIGNMENTS.join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item))
     .where(_THEIRS, _CLOSED, _MAIN)
 )
+_COUNTS = select(_DONE.scalar_subquery(), _WANTING.scalar_subquery(), _ANSWERED.scalar_subquery())
 _TIMES = (
     select(schema.judgements.c.seconds)
     .where(
@@ -196,19 +197,13 @@ _TIMES = (
 def progress(connection: Connection, person: Person, settings: Settings) -> Progress:
     """How far a person is, and how much is left for them."""
     by = {"by": person.id}
-    done = connection.execute(_DONE, by).scalar_one()
+    done, wanting, answered = connection.execute(_COUNTS, by).one()
     calibrating = calibration.state(connection, person, settings)
-    main = 0 if calibrating.failed else _left(connection, person)
+    main = 0 if calibrating.failed else wanting - answered
     coming = main + _to_mix_in(connection, person, settings, done, main)
     left = 0 if calibrating.failed else calibrating.left + coming
     seconds = connection.execute(_TIMES, by).scalars().all()
     return Progress(done, left, median(seconds) if seconds else None, calibrating.failed)
-
-
-def _left(connection: Connection, person: Person) -> int:
-    """Main items that want votes and that the person has not answered."""
-    wanting = connection.execute(_WANTING).scalar_one()
-    return wanting - connection.execute(_ANSWERED, {"by": person.id}).scalar_one()
 
 
 _GOLD = _ITEMS.c.open & (_ITEMS.c.stage == "gold")
