@@ -15,7 +15,7 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all lint format bench clean
+.PHONY: help quickstart test test-all services lint format bench clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,15 @@ quickstart: $(VENV)/.stamp-dev ## train the default model by SFT, DPO and PPO an
 test: $(VENV)/.stamp-dev ## run the fast tests
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/.stamp-dev ## run every test, those on the real default model included
+test-all: $(VENV)/.stamp-dev services ## run every test, those on the real default model and in a browser included
 	$(PYTEST)
+
+# What some tests skip without, from Debian's packages where one may install them.
+services:
+	@command -v chromium > /dev/null && ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || { \
+	  test "$$(id -u)" = 0 && command -v apt-get > /dev/null && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium postgresql; } || \
+	  echo "Chromium or PostgreSQL is missing here: the tests that need them are skipped, and say so."
 
 lint: $(VENV)/.stamp-dev ## check style, types and the floors
 	$(BIN)/ruff check .

@@ -61,9 +61,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and sees one state of the database throughout."""
         with self._reader.connect() as connection, connection.begin():
-            if (
-                connection.dialect.name == "sqlite"
-            ):  # an event of SQLAlchemy's would slow down every statement
+            if connection.dialect.name == "sqlite":  # by hand: an event of SQLAlchemy's slows every statement
                 connection.exec_driver_sql("BEGIN")
             yield connection
 
