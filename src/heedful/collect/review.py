@@ -157,7 +157,7 @@ def open_review(
 
 
 def may_decide(connection: Connection, person: Person, item: int) -> bool:
-    """Whether somebody may adjudicate an item: without a vote on it, or as admin where all others have one."""
+    """Whether somebody may adjudicate an item: with no vote on it, or as admin where all others have one."""
     voters = {entry.person for entry in log.standing(connection, items=[item])}
     if person.id not in voters:
         return True

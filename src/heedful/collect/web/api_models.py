@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from heedful.collect import model
 from heedful.collect.answer import Answer
 from heedful.collect.settings import Rationale, Scale, Settings, Task
+from heedful.records import Messages
 from heedful.records import Role as Speaker
 
 MOST_ROWS = 1000  # of a page of results, and of records in one request
@@ -56,7 +57,7 @@ class Turn(Model):
     content: str
 
     @classmethod
-    def several(cls, conversation: model.Messages) -> list[Turn]:
+    def several(cls, conversation: Messages) -> list[Turn]:
         return [cls(role=message.role, content=message.content) for message in conversation]
 
 
