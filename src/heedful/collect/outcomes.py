@@ -16,7 +16,6 @@ from heedful.collect.as_records import pairwise, records, skipped
 from heedful.collect.settings import Settings
 from heedful.collect.words import Word, left_out
 from heedful.prepare.pair_settings import Aggregation, PairSettings
-from heedful.prepare.pairs import make_pairs
 from heedful.quarantine import Quarantined
 from heedful.records import Preference, Ranking, Record
 
@@ -109,6 +108,8 @@ def _made(
         for record in _compared(word, settings):
             if isinstance(record, Preference) or word.item.id not in decided:
                 fed.add(record, word)
+    from heedful.prepare.pairs import make_pairs  # numpy comes with it, for which no server waits
+
     made = make_pairs(fed.records, pairs)
     flagged, skips = _flags(words), Counter(word.item.id for word in words if word.answer.skipped)
     preferences: list[Preference] = []

@@ -7,6 +7,7 @@ Such a command declares a parameter `serving: Serving` and is registered through
 from __future__ import annotations
 
 import functools
+import gc
 import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Serving:
         link = f"{address(sock, self.host)}/join/{token}"
 
         def ready() -> None:
+            gc.enable()
             typer.echo(f"Open {link}\nStop with Ctrl-C; nothing is lost.")
 
         app = create_app(project, hosts=(self.host, *(self.allow_host or ())), chats=chats)

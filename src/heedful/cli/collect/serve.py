@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,14 +70,18 @@ def serve(
     The link that is printed signs you in as the project's admin. Stop it with Ctrl-C; the same command goes
     on where it stopped.
     """
-    project = open_project(folder, database, make=True)
-    project = _settled(project, settings, overrides or [], uncertainty)
-    files: list[tuple[Path, Stage]] = [(path, "main") for path in data or ()]
-    files += [(path, "gold") for path in gold or ()]
-    files += [(path, "calibration") for path in calibration or ()]
-    _add(project, files or _examples(project), reading)
-    _order(project, uncertainty)
-    serving.run(project)
+    gc.disable()  # what is loaded from here on stays; it is enabled again when the server is ready
+    try:
+        project = open_project(folder, database, make=True)
+        project = _settled(project, settings, overrides or [], uncertainty)
+        files: list[tuple[Path, Stage]] = [(path, "main") for path in data or ()]
+        files += [(path, "gold") for path in gold or ()]
+        files += [(path, "calibration") for path in calibration or ()]
+        _add(project, files or _examples(project), reading)
+        _order(project, uncertainty)
+        serving.run(project)
+    finally:
+        gc.enable()
 
 
 def _settled(
