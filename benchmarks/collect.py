@@ -12,8 +12,8 @@ import argparse
 import asyncio
 import datetime
 import gc
+import os
 import random
-import resource
 import statistics
 import tempfile
 import time
@@ -38,6 +38,7 @@ ITEMS = 1000
 OVERLAP = 20  # votes an item, so that they outlast the measuring
 SECONDS = 30.0
 THINK = 1.0  # seconds, on average
+ARRIVING = 5.0  # seconds in which they come, and nothing counts
 STARTS = 5  # of which the median counts
 SEED = 0
 EMBEDDED = "everyday/preferences-train.jsonl"
@@ -56,13 +57,39 @@ def records(count: int) -> Iterator[Preference]:
         yield Preference(prompt, record.chosen, record.rejected, id=f"pair-{number}")
 
 
-async def work(annotators: Sequence[Annotator], seconds: float) -> float:
-    """Let them vote for so long; the seconds it took until the last one was done."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, stop.set)
-    begun = time.perf_counter()
-    await asyncio.gather(*(annotator.work(stop) for annotator in annotators))
-    return time.perf_counter() - begun
+async def work(annotators: Sequence[Annotator], seconds: float, pids: Sequence[int]) -> dict[str, Any]:
+    """Let them vote for so long, after a while in which they come one after the other and nothing counts."""
+    stop, chance = asyncio.Event(), random.Random(SEED)
+
+    async def come(annotator: Annotator) -> None:
+        await asyncio.sleep(chance.uniform(0, ARRIVING))
+        await annotator.work(stop)
+
+    people = asyncio.gather(*(come(annotator) for annotator in annotators))
+    await asyncio.sleep(ARRIVING)
+    for annotator in annotators:
+        annotator.next.clear()
+        annotator.submit.clear()
+    begun, before = time.perf_counter(), busy(pids)
+    await asyncio.sleep(seconds)
+    took, after = time.perf_counter() - begun, busy(pids)
+    times = {
+        kind: [one for person in annotators for one in getattr(person, kind)] for kind in collect_table.KINDS
+    }
+    stop.set()
+    await people
+    return {
+        "votes": len(times["submit"]),
+        "votes_per_second": len(times["submit"]) / took,
+        "milliseconds": {kind: percentiles(found) for kind, found in times.items()},
+        "server_cpu": (after[0] - before[0]) / took,
+        "load_cpu": (after[1] - before[1]) / took,
+    }
+
+
+def busy(pids: Sequence[int]) -> list[float]:
+    """Seconds of processor time that processes have taken."""
+    return [sum(psutil.Process(pid).cpu_times()[:2]) for pid in pids]
 
 
 def measured(server: Served, keys: Sequence[Keys], door: str, think: float, seconds: float) -> dict[str, Any]:
@@ -71,25 +98,12 @@ def measured(server: Served, keys: Sequence[Keys], door: str, think: float, seco
         Pages(server.address, link) if door == "pages" else Api(server.address, token) for link, token in keys
     ]
     annotators = [Annotator(way, random.Random(number), think) for number, way in enumerate(doors)]
-    process = psutil.Process(server.pid)
-    before, own = process.cpu_times(), resource.getrusage(resource.RUSAGE_SELF)
     gc.disable()
-    took = asyncio.run(work(annotators, seconds))
+    found = asyncio.run(work(annotators, seconds, [server.pid, os.getpid()]))
     gc.enable()
-    after, own_after = process.cpu_times(), resource.getrusage(resource.RUSAGE_SELF)
-    votes = sum(len(annotator.journal) for annotator in annotators)
-    times = {
-        kind: [second for one in annotators for second in getattr(one, kind)] for kind in collect_table.KINDS
-    }
-    return {
-        "votes": votes,
-        "votes_per_second": votes / took,
-        "failed": sum(annotator.failed for annotator in annotators),
-        "milliseconds": {kind: percentiles(found) for kind, found in times.items()},
-        "server_cpu": (after.user + after.system - before.user - before.system) / took,
-        "load_cpu": (own_after.ru_utime + own_after.ru_stime - own.ru_utime - own.ru_stime) / took,
-        "server_bytes": process.memory_info().rss,
-    }
+    if failed := sum(annotator.failed for annotator in annotators):
+        raise RuntimeError(f"{failed} requests failed: {server.said[-2000:]}")
+    return found | {"server_bytes": psutil.Process(server.pid).memory_info().rss}
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:

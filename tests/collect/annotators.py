@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
-import httpx2
+from tests.collect.wire import Answer, Broken, Wire
 
 T = TypeVar("T")
 
 PATIENCE = 60.0  # seconds that one request is tried again for
 PAUSE = 0.05  # seconds between tries
-TIMEOUT = 30.0  # seconds for one answer
 VERDICTS = ("a", "b", "tie")
 
 
@@ -59,62 +58,59 @@ class Door(Protocol):
     async def enter(self) -> None: ...
     async def next(self) -> Open | None: ...
     async def submit(self, item: Open, verdict: str) -> None: ...
-    async def leave(self) -> None: ...
+    def leave(self) -> None: ...
 
 
 class Api:
     """Through the REST API, by a token."""
 
     def __init__(self, address: str, token: str) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx2.AsyncClient(
-            base_url=f"{address}/api/v1", headers=headers, timeout=TIMEOUT, trust_env=False
-        )
+        self._wire = Wire(address, {"Authorization": f"Bearer {token}"})
 
     async def enter(self) -> None:
         """A token needs no session."""
 
     async def next(self) -> Open | None:
-        answer = _checked(await self._client.get("/next"))
-        return None if answer.status_code == 204 else Open(answer.json()["token"], str(uuid.uuid4()))
+        answer = _checked(await self._wire.get("/api/v1/next"))
+        return None if answer.status == 204 else Open(answer.json()["token"], str(uuid.uuid4()))
 
     async def submit(self, item: Open, verdict: str) -> None:
         vote = {"answer": {"verdict": verdict}, "uid": item.uid, "seconds": 1.0}
-        _checked(await self._client.post(f"/assignments/{item.token}/answer", json=vote))
+        _checked(await self._wire.post_json(f"/api/v1/assignments/{item.token}/answer", vote))
 
-    async def leave(self) -> None:
-        await self._client.aclose()
+    def leave(self) -> None:
+        self._wire.close()
 
 
 class Pages:
     """Through the pages, by a personal link; a vote is the form that the page of its item has."""
 
     def __init__(self, address: str, link: str) -> None:
-        self._client = httpx2.AsyncClient(base_url=address, timeout=TIMEOUT, trust_env=False)
+        self._wire = Wire(address)
         self._link = link
         self._onward = "/"  # where the server said to go on
 
     async def enter(self) -> None:
-        _checked(await self._client.get(f"/join/{self._link}"))
+        _checked(await self._wire.get(f"/join/{self._link}"))
 
     async def next(self) -> Open | None:
         if self._onward == "/":
-            start = _checked(await self._client.get("/"))
-            if start.status_code != 303:
+            start = _checked(await self._wire.get("/"))
+            if start.status != 303:
                 return None
             self._onward = start.headers["location"]
-        page = _checked(await self._client.get(self._onward)).text
+        page = _checked(await self._wire.get(self._onward)).text
         return Open(self._onward.removeprefix("/judge/"), _hidden(page, "uid"), _hidden(page, "csrf"))
 
     async def submit(self, item: Open, verdict: str) -> None:
         form = {"csrf": item.csrf, "uid": item.uid, "seconds": "1.0", "choice": verdict, "rationale": ""}
-        answer = _checked(await self._client.post(f"/judge/{item.token}", data=form))
-        if answer.status_code != 303:
-            raise GaveUp(f"the vote was answered by {answer.status_code}")
+        answer = _checked(await self._wire.post_form(f"/judge/{item.token}", form))
+        if answer.status != 303:
+            raise GaveUp(f"the vote was answered by {answer.status}")
         self._onward = answer.headers["location"]
 
-    async def leave(self) -> None:
-        await self._client.aclose()
+    def leave(self) -> None:
+        self._wire.close()
 
 
 @dataclass
@@ -150,7 +146,7 @@ class Annotator:
             verdict = self.chance.choice(VERDICTS)
             await self._insist(partial(self.door.submit, item, verdict), self.submit)
             self.journal.append(Acknowledged(item.uid, item.token, verdict))
-        await self.door.leave()
+        self.door.leave()
 
     async def _insist(self, ask: Callable[[], Awaitable[T]], times: list[float] | None = None) -> T:
         begun = time.monotonic()
@@ -158,7 +154,7 @@ class Annotator:
             sent = time.perf_counter()
             try:
                 done = await ask()
-            except (httpx2.TransportError, TryAgain):
+            except (Broken, TryAgain):
                 self.failed += 1
                 await asyncio.sleep(PAUSE)
                 continue
@@ -177,10 +173,10 @@ def _hidden(page: str, name: str) -> str:
     return found[1]
 
 
-def _checked(answer: httpx2.Response) -> httpx2.Response:
+def _checked(answer: Answer) -> Answer:
     """The answer, unless it is an error."""
-    if answer.status_code >= 500:
+    if answer.status >= 500:
         raise TryAgain
-    if answer.status_code >= 400:
-        raise GaveUp(f"{answer.request.url}: {answer.status_code} {answer.text[:300]}")
+    if answer.status >= 400:
+        raise GaveUp(f"{answer.status}: {answer.text[:300]}")
     return answer

@@ -145,8 +145,13 @@ def still_theirs(connection: Connection, assignment: Assignment, at: datetime) -
     return bool(row.open and row.votes + taken < row.wanted)
 
 
-_ABOUT = select(_ITEMS.c.stage, _ITEMS.c.origin, _ITEMS.c.wanted).where(_ITEMS.c.id == _ITEM)
-_COUNT = update(_ITEMS).where(_ITEMS.c.id == _ITEM)
+_VOTES, _SKIPS = bindparam("counted", type_=Integer), bindparam("skipped", type_=Integer)
+_WANTS = (_ITEMS.c.wanted > _VOTES) & (_ITEMS.c.wanted > _SKIPS) & (_ITEMS.c.origin != "chat")
+_COUNT = (
+    update(_ITEMS)
+    .where(_ITEMS.c.id == _ITEM)
+    .values(votes=_VOTES, skips=_SKIPS, open=(_ITEMS.c.stage != "main") | _WANTS)
+)
 
 
 def settle(connection: Connection, item_id: int) -> None:
@@ -160,10 +165,7 @@ def settle(connection: Connection, item_id: int) -> None:
     for entry in standing(connection, items=[item_id]):
         (skips if entry.given.skipped else votes).add(entry.person)
     skips -= votes
-    row = connection.execute(_ABOUT, {"of": item_id}).one()
-    wants = len(votes) < row.wanted and len(skips) < row.wanted and row.origin != "chat"
-    counted = {"votes": len(votes), "skips": len(skips), "open": row.stage != "main" or wants}
-    connection.execute(_COUNT, counted | {"of": item_id})
+    connection.execute(_COUNT, {"of": item_id, "counted": len(votes), "skipped": len(skips)})
 
 
 def set_overlap(connection: Connection, settings: Settings) -> None:

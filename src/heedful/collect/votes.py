@@ -32,10 +32,9 @@ _DRAFTS = schema.drafts
 _ASSIGNMENT = bindparam("of", type_=Integer)
 _FORGET = delete(_DRAFTS).where(_DRAFTS.c.assignment == _ASSIGNMENT)
 _DRAFT = select(_DRAFTS.c.answer).where(_DRAFTS.c.assignment == _ASSIGNMENT)
-_SAME = select(_ASSIGNMENTS.c.id, _ASSIGNMENTS.c.closed_at).where(
-    *(_ASSIGNMENTS.c[name] == bindparam(f"of_{name}") for name in ("person", "item", "kind"))
-)
-_CLOSE = update(_ASSIGNMENTS).where(_ASSIGNMENTS.c.id == _ASSIGNMENT)
+_THIS = [_ASSIGNMENTS.c[name] == bindparam(f"of_{name}") for name in ("person", "item", "kind")]
+_SAME = select(_ASSIGNMENTS.c.id).where(*_THIS)
+_CLOSE = update(_ASSIGNMENTS).where(*_THIS, _ASSIGNMENTS.c.closed_at.is_(None))
 
 
 def submit(
@@ -286,13 +285,12 @@ def _before(connection: Connection, assignment: Assignment, uid: str, action: Ac
 def _close(connection: Connection, assignment: Assignment, at: datetime) -> None:
     """Close the assignment at its first answer, and make it again if it was released meanwhile."""
     same = {"of_person": assignment.person, "of_item": assignment.item, "of_kind": assignment.kind}
-    row = connection.execute(_SAME, same).one_or_none()
-    if row is None:
+    if connection.execute(_CLOSE, same | {"closed_at": at}).rowcount:
+        return
+    if connection.execute(_SAME, same).one_or_none() is None:
         values = asdict(assignment) | {"shown": list(assignment.shown), "closed_at": at}
         del values["id"]
         connection.execute(insert(_ASSIGNMENTS).values(values))
-    elif row.closed_at is None:
-        connection.execute(_CLOSE, {"of": row.id, "closed_at": at})
 
 
 def _forget_draft(connection: Connection, assignment: Assignment) -> None:

@@ -18,9 +18,8 @@ from heedful.collect.project import Project, now
 from heedful.collect.web import api_models as models
 from heedful.collect.web.api_rows import records_of_rows
 from heedful.collect.web.asking import tells
-from heedful.collect.web.dashboard import figures_now
 from heedful.collect.web.downloads import TYPES, AskedDep, file
-from heedful.collect.web.figure_files import as_json
+from heedful.collect.web.threads import quick
 from heedful.collect.web.visit import ProjectDep
 
 PREFIX = "/api/v1"
@@ -56,6 +55,7 @@ class Holder:
     def __init__(self, role: Role) -> None:
         self.role = role
 
+    @quick
     def __call__(
         self,
         project: ProjectDep,
@@ -86,6 +86,7 @@ router = APIRouter(prefix=PREFIX)
     response_description="An item, as you are shown it.",
     response_model=models.Next,
 )
+@quick
 def next_item(project: ProjectDep, person: Annotator) -> models.Next | Response:
     """The next item for you; one you have open comes first."""
     with project.database.write() as connection:
@@ -103,12 +104,13 @@ def next_item(project: ProjectDep, person: Annotator) -> models.Next | Response:
 
 
 @router.post("/assignments/{token}/answer", tags=["judging"], responses=problems(400, 404, 409, 413))
+@quick
 def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: Annotator) -> models.Accepted:
     """Answer an item that you were given; a later answer takes the place of an earlier one."""
     with project.database.write() as connection:
         assignment = _own(connection, token, person)
         new = not _known(connection, vote.uid)
-        if new and votes.current(connection, assignment) is not None:
+        if new:
             _check_unseen(connection, assignment, project)
         try:
             votes.submit(
@@ -126,6 +128,7 @@ def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: 
 
 
 @router.post("/assignments/{token}/undo", tags=["judging"], responses=problems(400, 404, 409, 413))
+@quick
 def undo(token: models.Token, wish: models.Undo, project: ProjectDep, person: Annotator) -> models.Accepted:
     """Take your answer to an item back; you can answer it again."""
     with project.database.write() as connection:
@@ -141,6 +144,7 @@ def undo(token: models.Token, wish: models.Undo, project: ProjectDep, person: An
 
 
 @router.get("/progress", tags=["judging"], responses=problems())
+@quick
 def progress(project: ProjectDep, person: Annotator) -> models.Progress:
     """How far you are."""
     with project.database.read() as connection:
@@ -167,7 +171,9 @@ def judgements(
 )
 def figures(request: Request, project: ProjectDep, person: Reviewer) -> Response:
     """What the dashboard shows: progress, pace, agreement, and each annotator's figures."""
-    return Response(as_json(figures_now(request, project)), media_type="application/json")
+    from heedful.collect.web import figure_pages
+
+    return Response(figure_pages.json_of(request, project), media_type="application/json")
 
 
 @router.get(
@@ -269,7 +275,8 @@ def _own(connection: Connection, token: str, person: Person) -> Assignment:
 
 def _check_unseen(connection: Connection, assignment: Assignment, project: Project) -> None:
     """Refuse to change an answer after which its outcome can be seen: what was said before stays as it is."""
-    if tells(items.get(connection, assignment.item).stage, project.settings):
+    told = tells(items.get(connection, assignment.item).stage, project.settings)
+    if told and votes.current(connection, assignment) is not None:
         raise HTTPException(409, "The outcome of this one can be seen, so your answer stays as it is.")
 
 

@@ -18,6 +18,7 @@ from heedful.collect.web import asking
 from heedful.collect.web.asking import TODO, Ask, tells
 from heedful.collect.web.judging_forms import Entered, sent_seconds, sent_uid
 from heedful.collect.web.pages import page
+from heedful.collect.web.threads import quick
 from heedful.collect.web.views import shown
 from heedful.collect.web.visit import Annotator, OwnForm, ProjectDep
 
@@ -25,6 +26,7 @@ router = APIRouter()
 
 
 @router.get("/")
+@quick
 def start(request: Request, project: ProjectDep, person: Annotator) -> Response:
     """On to the next item, or to a page that says that there is none."""
     settings = project.settings
@@ -38,6 +40,7 @@ def start(request: Request, project: ProjectDep, person: Annotator) -> Response:
 
 
 @router.get("/judge/{token}")
+@quick
 def ask(request: Request, token: str, project: ProjectDep, person: Annotator) -> Response:
     """The item of an assignment, with what was entered before: a draft, or the answer that was given."""
     settings = project.settings
@@ -58,6 +61,7 @@ def ask(request: Request, token: str, project: ProjectDep, person: Annotator) ->
 
 
 @router.post("/judge/{token}")
+@quick
 def vote(request: Request, token: str, project: ProjectDep, person: Annotator, form: OwnForm) -> Response:
     """Take an answer and go on with the next item, or say what is wrong with it and keep what was entered."""
     settings = project.settings
@@ -69,9 +73,10 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
     entered = Entered.of_form(form, settings, len(assignment.shown))
     try:
         with project.database.write() as connection:
-            given = votes.current(connection, assignment)
-            if given is not None and given.uid != form.get("uid") and tells(item.stage, settings):
-                raise Refused("You have seen the outcome of this one, so it stays as it is.")
+            if tells(item.stage, settings):
+                given = votes.current(connection, assignment)
+                if given is not None and given.uid != form.get("uid"):
+                    raise Refused("You have seen the outcome of this one, so it stays as it is.")
             votes.submit(
                 connection,
                 assignment,
@@ -97,6 +102,7 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
 
 
 @router.post("/judge/{token}/draft")
+@quick
 def keep_draft(token: str, project: ProjectDep, person: Annotator, form: OwnForm) -> Response:
     """Keep what was entered so far; the page's script sends it while somebody writes."""
     settings = project.settings
@@ -115,6 +121,7 @@ def keep_draft(token: str, project: ProjectDep, person: Annotator, form: OwnForm
 
 
 @router.post("/judge/{token}/undo")
+@quick
 def undo(token: str, project: ProjectDep, person: Annotator, form: OwnForm) -> Response:
     """Take an answer back, and show the item again with what had been entered."""
     with project.database.write() as connection:

@@ -18,6 +18,7 @@ from heedful.collect.model import Person, Role
 from heedful.collect.project import Project
 from heedful.collect.web import sessions
 from heedful.collect.web.security import LARGEST
+from heedful.collect.web.threads import quick
 
 MOST_FIELDS = 3000  # of a form: scores of fifty responses by some dozens of aspects
 
@@ -35,6 +36,7 @@ async def project_of(request: Request) -> Project:
 ProjectDep = Annotated[Project, Depends(project_of)]
 
 
+@quick
 def visitor(request: Request, project: ProjectDep) -> Person | None:
     """The person behind the session, if there is one."""
     session = sessions.read(request, project.secret)
