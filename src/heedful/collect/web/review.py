@@ -118,9 +118,9 @@ def decide(request: Request, token: str, project: ProjectDep, person: Reviewer, 
 
 
 @router.post("/review/{token}/draft")
-def keep_draft(token: str, project: ProjectDep, person: Reviewer, form: OwnForm) -> Response:
+async def keep_draft(token: str, project: ProjectDep, person: Reviewer, form: OwnForm) -> Response:
     """Keep what was entered so far, as on the judging page."""
-    return judging.keep_draft(token, project, person, form)
+    return await judging.keep_draft(token, project, person, form)
 
 
 @router.post("/review/{token}/undo")
