@@ -91,10 +91,11 @@ def _settled(
     from heedful.collect import queue
     from heedful.collect.project import Project
     from heedful.collect.settings import Settings
-    from heedful.recipe import load_keys
 
     if file is None and not overrides and uncertainty is None:
         return project
+    from heedful.recipe import load_keys
+
     known: dict[str, Any] = project.settings.model_dump(mode="json")
     if uncertainty is not None:
         known["order"] = "uncertain"

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -18,13 +18,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from heedful import formats
-from heedful.collect.export import Exported, export
 from heedful.collect.project import Project
 from heedful.collect.web.pages import page
 from heedful.collect.web.visit import ProjectDep, Reviewer
 from heedful.collect.wish import OWN, What, Wish
 from heedful.errors import DataError
 from heedful.prepare.pair_settings import MEAN, Aggregation, Method, PairSettings, Soft, Ties
+
+if TYPE_CHECKING:
+    from heedful.collect.export import Exported
 
 router = APIRouter(prefix="/downloads")
 
@@ -127,6 +129,8 @@ def _export(project: Project, asked: Asked, path: Path) -> Exported:
     Raises:
         HTTPException: 400, the wish cannot be met; 503, others' exports take too long.
     """
+    from heedful.collect.export import export  # with numpy; no start of the app is to wait for it
+
     if not _ONE.acquire(timeout=PATIENCE):
         raise HTTPException(503, headers={"Retry-After": str(int(PATIENCE))})
     try:
