@@ -15,7 +15,8 @@ from heedful.collect.figures import BINS, Annotator, Figures
 from heedful.collect.progress import DAY, HOUR
 from heedful.collect.web import charts
 from heedful.collect.web.charts import Bar, Dot
-from heedful.collect.web.wording import counted, decimals, moment, percent, reach
+from heedful.collect.web.numbers import decimals, percent
+from heedful.collect.web.wording import counted, moment, reach
 
 MOST = 25  # people in a chart: those who agree least, lean most, miss most
 EVEN = 0.5

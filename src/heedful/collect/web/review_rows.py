@@ -12,8 +12,8 @@ from heedful.collect import log, review, schema
 from heedful.collect.model import Assignment, Item, Person
 from heedful.collect.project import now
 from heedful.collect.review import Case, Why
+from heedful.collect.web.numbers import percent
 from heedful.collect.web.views import beginning
-from heedful.collect.web.wording import percent
 
 Filter = Literal["open", "agreement", "skipped", "flagged", "decided"]
 FILTERS: dict[Filter, str] = {

@@ -10,9 +10,9 @@ from heedful.checks.finding import Interval
 from heedful.checks.position_bias import LEVEL, SHARE
 from heedful.collect.figures import Calibration, Figures, Measured, Place, Seconds
 from heedful.collect.progress import DAY, HOUR, LATELY, Pace
+from heedful.collect.web.numbers import UNKNOWN, decimals, percent
 
 LEAST_ITEMS = 10  # with two votes, before it is said how far people agree
-UNKNOWN = "–"
 SPOKEN = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 STRENGTH = (
     (0.2, "hardly"),
@@ -24,19 +24,6 @@ STRENGTH = (
 """What κ and α are called below each bound, after Landis and Koch (1977)."""
 
 SYMBOLS = {"fleiss": "κ", "cohen": "κ", "alpha_nominal": "α", "alpha_ordinal": "α"}
-
-
-def percent(share: float) -> str:
-    """As "71%", with one decimal more where rounding would claim none or all."""
-    if math.isnan(share):
-        return UNKNOWN
-    if round(100 * share) in (0, 100) and share not in (0, 1):
-        return f"{min(max(100 * share, 0.1), 99.9):.1f}%"
-    return f"{share:.0%}"
-
-
-def decimals(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{value:z.2f}".replace("-", "−")
 
 
 def seconds(value: float) -> str:
