@@ -37,8 +37,9 @@ ProjectDep = Annotated[Project, Depends(project_of)]
 
 
 @quick
-def visitor(request: Request, project: ProjectDep) -> Person | None:
+def visitor(request: Request) -> Person | None:
     """The person behind the session, if there is one."""
+    project: Project = request.app.state.project
     session = sessions.read(request, project.secret)
     if session is None:
         return None
