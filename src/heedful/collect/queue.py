@@ -254,19 +254,20 @@ _FULL = (
     .group_by(_ASSIGNMENTS.c.item, _ITEMS.c.votes, _ITEMS.c.wanted)
     .having(_ITEMS.c.votes + func.count() >= _ITEMS.c.wanted)
 )
-_NEXT = (
+_FIRST = (
     select(_ITEMS.c.id)
     .where(_MAIN, *_NOT_HAD, _ITEMS.c.id.not_in(bindparam("full", expanding=True)))
     .order_by(_ITEMS.c.priority, _ITEMS.c.id)
     .limit(1)
 )
+_NEXT = select(_ITEMS).where(_ITEMS.c.id == _FIRST.correlate(None).scalar_subquery())
 
 
 def _next_main(connection: Connection, person: Person, at: datetime) -> Item | None:
     """The first item that wants votes, counting those that others are about to give."""
     full = connection.execute(_FULL, {"now": at, "by": person.id}).scalars().all()
-    id = connection.execute(_NEXT, {"by": person.id, "full": full}).scalar()
-    return None if id is None else items.get(connection, id)
+    row = connection.execute(_NEXT, {"by": person.id, "full": full}).one_or_none()
+    return None if row is None else Item.of(row)
 
 
 def _mixed_in(connection: Connection, person: Person, settings: Settings) -> Item | None:

@@ -65,14 +65,13 @@ def ask(request: Request, token: str, project: ProjectDep, person: Annotator) ->
 def vote(request: Request, token: str, project: ProjectDep, person: Annotator, form: OwnForm) -> Response:
     """Take an answer and go on with the next item, or say what is wrong with it and keep what was entered."""
     settings = project.settings
-    with project.database.read() as connection:
-        assignment = queue.find(connection, token, person)
-        if assignment is None:
-            return _gone(request)
-        item = items.get(connection, assignment.item)
-    entered = Entered.of_form(form, settings, len(assignment.shown))
     try:
         with project.database.write() as connection:
+            found = queue.find(connection, token, person)
+            if found is None:
+                return _gone(request)
+            assignment, item = found, items.get(connection, found.item)
+            entered = Entered.of_form(form, settings, len(assignment.shown))
             if tells(item.stage, settings):
                 given = votes.current(connection, assignment)
                 if given is not None and given.uid != form.get("uid"):
