@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from heedful.collect import order, schema
 from heedful.collect.making import Made, Unit, left_out, make
@@ -80,6 +80,9 @@ def add_records(
             _add(connection, batch, settings, stage, origin, loaded)
             batch = []
     _add(connection, batch, settings, stage, origin, loaded)
+    if loaded.added and connection.dialect.name == "postgresql":
+        # It plans by what it knows of a table, which by itself it looks at a minute later.
+        connection.execute(text("ANALYZE items"))
     return loaded
 
 
