@@ -7,14 +7,16 @@ and waiting is fair, where SQLite alone would have writers poll. A commit is on 
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, NoSuchModuleError, OperationalError
 
 from heedful.errors import DataError
 
@@ -25,6 +27,7 @@ WAIT = 30.0  # seconds for a lock or a connection
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _WRITERS = 0x48454544  # PostgreSQL's advisory locks are known by numbers; of no meaning
 POOL = 24  # connections
+IDLE = 2.0  # seconds after which a connection is asked whether it is there yet
 
 
 class Database:
@@ -111,13 +114,7 @@ def _engine(url: str) -> Engine:
             raise ArgumentError(f"{backend} is neither sqlite nor postgresql")
         if backend == "sqlite":
             return _sqlite(url)
-        return create_engine(
-            url,
-            pool_size=POOL,
-            max_overflow=0,
-            pool_timeout=WAIT,
-            pool_pre_ping=True,
-        )
+        return _postgresql(url)
     except (ArgumentError, NoSuchModuleError) as error:
         mend = "Say sqlite:///project.db or postgresql+psycopg://user:password@host/database."
         raise DataError(
@@ -139,6 +136,25 @@ def _sqlite(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    engine = create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=WAIT)
+
+    @event.listens_for(engine, "checkin")
+    def _left(_: Any, record: Any) -> None:
+        record.info["left"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(connection: Any, record: Any, _: Any) -> None:
+        """Ask whether one that was idle is there yet; to ask each time would be a tenth of all questions."""
+        if time.monotonic() - record.info.get("left", math.inf) > IDLE:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise InvalidatePoolError from error  # all that were idle are gone; another one is made
 
     return engine
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Select, Text, bindparam, cast, func, insert, null, select
+from sqlalchemy import JSON, Connection, Row, Select, Text, bindparam, cast, func, insert, null, select
 
 from heedful.collect import schema
 from heedful.collect.answer import Answer
@@ -124,7 +124,7 @@ def standing(
     found: list[Entry] = []
     wanted = sorted(set(items))
     for begin in range(0, len(wanted), _AT_ONCE):
-        found += _streamed(connection, query, given | {"items": wanted[begin : begin + _AT_ONCE]})
+        found += map(_entry, connection.execute(query, given | {"items": wanted[begin : begin + _AT_ONCE]}))
     return sorted(found, key=lambda entry: entry.id)
 
 
@@ -148,11 +148,15 @@ def _standing(some_items: bool, one_person: bool, until: bool) -> Select[Any]:
 def _streamed(
     connection: Connection, rows: Select[Any], given: Mapping[str, Any] | None = None
 ) -> Iterator[Entry]:
-    for id, uid, item, person, kind, action, answer, shown, seconds, at in connection.execute(
-        rows, given, execution_options={"yield_per": _AT_ONCE}
-    ):
-        said = _answer(answer) if action == "give" else None
-        yield Entry(id, uid, item, person, kind, action, said, _places(shown), seconds, at)
+    # A few at a time: a cursor of the database's own, which costs more questions than few rows are worth.
+    return map(_entry, connection.execute(rows, given, execution_options={"yield_per": _AT_ONCE}))
+
+
+def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
+    """Of a row of `_AS_TEXT`."""
+    id, uid, item, person, kind, action, answer, shown, seconds, at = row
+    said = _answer(answer) if action == "give" else None
+    return Entry(id, uid, item, person, kind, action, said, _places(shown), seconds, at)
 
 
 def _answer(written: str) -> Answer:
