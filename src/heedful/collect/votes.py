@@ -46,6 +46,7 @@ def submit(
     uid: str,
     seconds: float | None,
     at: datetime,
+    item: Item | None = None,
 ) -> Entry:
     """Give an answer, or change the one that was given before: a new row of the log either way.
 
@@ -56,6 +57,7 @@ def submit(
         shown_answer: in terms of what was shown.
         uid: drawn by the sender for this answer; sent again, it changes nothing.
         seconds: how long it took. No more is kept than has passed since the item was opened.
+        item: the assignment's, where the caller has read it.
 
     Returns:
         The row, or the one that this uid had made before.
@@ -68,7 +70,7 @@ def submit(
         return before
     if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
         raise Refused("The seconds it took must be a number from 0.")
-    answer = check(shown_answer, items.get(connection, assignment.item), settings)
+    answer = check(shown_answer, item or items.get(connection, assignment.item), settings)
     if seconds is not None:
         seconds = min(seconds, max((at - assignment.opened_at).total_seconds(), 0.0))
     entry = log.append(

@@ -317,3 +317,20 @@ def test_the_document_and_its_page_are_there_for_anybody_and_load_nothing(projec
     assert "http://" not in shown.text.replace("http://127.0.0.1", "")
     assert "https://" not in shown.text
     assert "<script" not in shown.text
+
+
+def test_an_answer_whose_outcome_can_be_seen_stays_as_it_is(project: Project, with_token: WithToken) -> None:
+    record = Candidates((user("Calibrate?"),), ((assistant("Yes."),), (assistant("No."),)), id="c")
+    with project.database.write() as connection:
+        items.add_records(connection, [record], project.settings, stage="calibration")
+    told = Project(project.database, Settings(calibration=1), project.secret)
+    client = TestClient(
+        create_app(told), base_url="http://127.0.0.1/api/v1", headers=with_token("ann").headers
+    )
+    token = client.get("/next").json()["token"]
+    first = vote("a")
+
+    assert client.post(f"/assignments/{token}/answer", json=first).json() == {"new": True}
+    assert client.post(f"/assignments/{token}/answer", json=first).json() == {"new": False}
+    assert client.post(f"/assignments/{token}/answer", json=vote("b")).status_code == 409
+    assert client.post(f"/assignments/{token}/undo", json={"uid": "u"}).status_code == 409

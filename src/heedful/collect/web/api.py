@@ -107,40 +107,42 @@ def next_item(project: ProjectDep, person: Annotator) -> models.Next | Response:
 @quick
 def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: Annotator) -> models.Accepted:
     """Answer an item that you were given; a later answer takes the place of an earlier one."""
+    at = now()
     with project.database.write() as connection:
         assignment = _own(connection, token, person)
-        new = not _known(connection, vote.uid)
-        if new:
-            _check_unseen(connection, assignment, project)
+        item = items.get(connection, assignment.item)
+        _check_unseen(connection, assignment, item, vote.uid, project)
         try:
-            votes.submit(
+            entry = votes.submit(
                 connection,
                 assignment,
                 vote.answer,
                 project.settings,
                 uid=vote.uid,
                 seconds=vote.seconds,
-                at=now(),
+                at=at,
+                item=item,
             )
         except votes.Refused as refused:
-            raise HTTPException(409 if not new else 422, str(refused)) from None
-    return models.Accepted(new=new)
+            status = 409 if log.by_uid(connection, vote.uid) is not None else 422
+            raise HTTPException(status, str(refused)) from None
+    return models.Accepted(new=entry.at == at)
 
 
 @router.post("/assignments/{token}/undo", tags=["judging"], responses=problems(400, 404, 409, 413))
 @quick
 def undo(token: models.Token, wish: models.Undo, project: ProjectDep, person: Annotator) -> models.Accepted:
     """Take your answer to an item back; you can answer it again."""
+    at = now()
     with project.database.write() as connection:
         assignment = _own(connection, token, person)
-        new = not _known(connection, wish.uid)
-        if new:
-            _check_unseen(connection, assignment, project)
+        item = items.get(connection, assignment.item)
+        _check_unseen(connection, assignment, item, wish.uid, project)
         try:
-            votes.retract(connection, assignment, project.settings, uid=wish.uid, at=now())
+            entry = votes.retract(connection, assignment, project.settings, uid=wish.uid, at=at)
         except votes.Refused as refused:
             raise HTTPException(409, str(refused)) from None
-    return models.Accepted(new=new)
+    return models.Accepted(new=entry.at == at)
 
 
 @router.get("/progress", tags=["judging"], responses=problems())
@@ -273,10 +275,13 @@ def _own(connection: Connection, token: str, person: Person) -> Assignment:
     return found
 
 
-def _check_unseen(connection: Connection, assignment: Assignment, project: Project) -> None:
+def _check_unseen(
+    connection: Connection, assignment: Assignment, item: Item, uid: str, project: Project
+) -> None:
     """Refuse to change an answer after which its outcome can be seen: what was said before stays as it is."""
-    told = tells(items.get(connection, assignment.item).stage, project.settings)
-    if told and votes.current(connection, assignment) is not None:
+    if not tells(item.stage, project.settings) or votes.current(connection, assignment) is None:
+        return
+    if log.by_uid(connection, uid) is None:  # else it was sent before
         raise HTTPException(409, "The outcome of this one can be seen, so your answer stays as it is.")
 
 
@@ -285,8 +290,3 @@ def _person(connection: Connection, id: int) -> Person:
     if found is None:
         raise HTTPException(404, REASONS[404])
     return found
-
-
-def _known(connection: Connection, uid: str) -> bool:
-    known = select(schema.judgements.c.id).where(schema.judgements.c.uid == uid)
-    return connection.execute(known).first() is not None

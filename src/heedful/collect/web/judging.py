@@ -84,6 +84,7 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
                 uid=sent_uid(form),
                 seconds=sent_seconds(form, assignment, now()),
                 at=now(),
+                item=item,
             )
             if tells(item.stage, settings):
                 onward = f"/judge/{token}/outcome"
