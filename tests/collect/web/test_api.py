@@ -307,6 +307,12 @@ def test_the_document_and_its_page_are_there_for_anybody_and_load_nothing(projec
 
     document = stranger.get("/api/openapi.json").json()
     assert all(path.startswith("/api/v1/") for path in document["paths"])
+    answer = document["components"]["schemas"]["Answer"]
+    assert "Attributes" not in answer["description"]
+    assert (
+        answer["properties"]["ranks"]["description"] == "Of each response, 1 is best, equal ranks are ties."
+    )
+    assert all("description" in told for told in answer["properties"].values())
     shown = stranger.get("/api")
     assert shown.status_code == 200
     for path, methods in document["paths"].items():

@@ -13,7 +13,7 @@ _WORDS = {"string": "text", "integer": "whole number", "number": "number", "bool
 _METHODS = ("get", "post", "put", "patch", "delete")
 _REF = "#/components/schemas/"
 _NEST = 4  # levels of an example
-_ATTRIBUTE = re.compile(r"^ *(\w+): (.+(?:\n {4,}.+)*)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8,}.+)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ def reword(document: Any) -> None:
         if about:
             schema["description"] = " ".join(about.split())
         for name, words in _ATTRIBUTE.findall(attributes):
-            schema["properties"][name].setdefault("description", " ".join(words.split()).capitalize())
+            said = " ".join(words.split())
+            schema["properties"][name].setdefault("description", said[0].upper() + said[1:])
 
 
 def _operation(document: Schema, base: str, path: str, method: str, told: Schema) -> Operation:

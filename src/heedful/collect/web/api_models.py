@@ -7,7 +7,7 @@ that a database cannot hold is refused where it enters: NUL, and half of a surro
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -292,6 +292,3 @@ class Invited(Model):
 
     person: Person
     link: str
-
-
-Layout = Literal["preferences", "judgements"]
