@@ -226,6 +226,18 @@ def test_votes_are_seen_through_ones_own_decision_or_that_on_an_item_nobody_vote
     assert review.may_see(connection, rea, mine)
 
 
+def test_a_decision_is_not_seen_by_whoever_could_change_a_vote_after_it(connection, team) -> None:
+    rea, rob = team["rea"], team["rob"]
+    item = an_item(connection, wanted=2)
+    voted(connection, team["ann"], item, A)
+    voted(connection, rob, item, B)
+    decided = review.open_review(connection, rea, item.id, PLAIN, LATER)
+    decide(connection, decided, A)
+
+    assert not items.get(connection, item.id).open
+    assert not review.may_see(connection, rob, decided)
+
+
 def test_only_adjudications_are_found_by_their_token(connection, team) -> None:
     item = disputed(connection, team)
     mine = review.open_review(connection, team["rea"], item.id, PLAIN, LATER)

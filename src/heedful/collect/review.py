@@ -200,11 +200,14 @@ def may_see(connection: Connection, person: Person, assignment: Assignment) -> b
     """Whether somebody may see the votes on an item through an adjudication of it.
 
     Through their own, once they have given their own answer. Through another's, once that is given and the
-    item is theirs neither to vote on nor to decide.
+    item is theirs neither to vote on nor to decide, nor has a vote of theirs that they could change after it.
     """
     if votes.current(connection, assignment) is None:
         return False
-    return assignment.person == person.id or not items.get(connection, assignment.item).open
+    if assignment.person == person.id:
+        return True
+    voted = log.standing(connection, items=[assignment.item], person=person.id)
+    return not voted and not items.get(connection, assignment.item).open
 
 
 def said(connection: Connection, assignment: Assignment) -> list[Entry]:

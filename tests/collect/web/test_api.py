@@ -10,12 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from heedful.collect import items, people, schema
-from heedful.collect.model import Role
+from heedful.collect import items, log, people, schema
+from heedful.collect.model import Role, Stage
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
 from heedful.collect.web.app import create_app
-from heedful.records import Candidates, assistant, user
+from heedful.records import GOLD, Candidates, Preference, assistant, user
 
 PLANTED = ("item-key-7", "planted-source", "planted-generator", "planted-metadata")
 JSON = {"Content-Type": "application/json"}
@@ -325,18 +325,48 @@ def test_the_document_and_its_page_are_there_for_anybody_and_load_nothing(projec
     assert "<script" not in shown.text
 
 
-def test_an_answer_whose_outcome_can_be_seen_stays_as_it_is(project: Project, with_token: WithToken) -> None:
-    record = Candidates((user("Calibrate?"),), ((assistant("Yes."),), (assistant("No."),)), id="c")
+@pytest.mark.parametrize(
+    ("stage", "told", "stays"),
+    [
+        ("calibration", Settings(calibration=1), True),
+        ("gold", Settings(gold_every=2, gold_feedback=True), True),
+        ("gold", Settings(gold_every=2, gold_feedback=False), False),
+        ("main", Settings(), False),
+    ],
+)
+def test_an_answer_whose_outcome_can_be_seen_stays_as_it_is(
+    project: Project, with_token: WithToken, stage: Stage, told: Settings, stays: bool
+) -> None:
+    sides = ((assistant("Yes."),), (assistant("No."),))
+    known = Preference((user("Known?"),), *sides, id="known", metadata={GOLD: "chosen"})
     with project.database.write() as connection:
-        items.add_records(connection, [record], project.settings, stage="calibration")
-    told = Project(project.database, Settings(calibration=1), project.secret)
+        items.add_records(connection, [known], told, stage=stage)
+        item = connection.execute(select(schema.items.c.id)).scalar_one()
+        filler = [Candidates((user(f"Other {n}?"),), sides, id=f"o{n}") for n in range(20)]
+        items.add_records(connection, filler if stage == "gold" else [], told)
     client = TestClient(
-        create_app(told), base_url="http://127.0.0.1/api/v1", headers=with_token("ann").headers
+        create_app(Project(project.database, told, project.secret)),
+        base_url="http://127.0.0.1/api/v1",
+        headers=with_token("ann").headers,
     )
-    token = client.get("/next").json()["token"]
+
+    def on_the_item(token: str) -> bool:
+        of = select(schema.assignments.c.item).where(schema.assignments.c.token == token)
+        with project.database.read() as connection:
+            return connection.execute(of).scalar_one() == item
+
+    while not on_the_item(token := client.get("/next").json()["token"]):
+        client.post(f"/assignments/{token}/answer", json=vote("tie"))
     first = vote("a")
 
     assert client.post(f"/assignments/{token}/answer", json=first).json() == {"new": True}
     assert client.post(f"/assignments/{token}/answer", json=first).json() == {"new": False}
-    assert client.post(f"/assignments/{token}/answer", json=vote("b")).status_code == 409
-    assert client.post(f"/assignments/{token}/undo", json={"uid": "u"}).status_code == 409
+    refused = [
+        client.post(f"/assignments/{token}/answer", json=vote("b")),
+        client.post(f"/assignments/{token}/undo", json={"uid": "u"}),
+    ]
+    assert [answer.status_code for answer in refused] == [409 if stays else 200] * 2
+    with project.database.read() as connection:
+        said = [(entry.action, entry.uid) for entry in log.history(connection, item)]
+    assert said[0] == ("give", first["uid"])
+    assert [action for action, _ in said[1:]] == ([] if stays else ["give", "retract"])

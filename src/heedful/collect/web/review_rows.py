@@ -83,13 +83,15 @@ def _row(
     """One row. `hand` and `decided` are adjudications, open and given; `voted` are items one has voted on."""
     has = decided or hand
     mine = has is not None and has.person == person.id
-    state = "You have voted on it" if item.id in voted else ""
+    own_vote = item.id in voted
+    state = "You have voted on it" if own_vote else ""
     if decided is not None:
         state = f"Decided by {known[decided.person]}"
     elif hand is not None:
         state = "You have begun" if mine else f"With {known[hand.person]}"
     # Whether an admin is the only one who could decide is found out when they try.
-    able = item.id not in voted or person.may("admin")
+    able = not own_vote or person.may("admin")
+    seen = mine or not (own_vote or item.open)  # as `review.may_see`
     return Row(
         item=item.id,
         prompt=beginning(item.prompt),
@@ -98,7 +100,7 @@ def _row(
         skips=case.skips,
         whys=_whys(case),
         state=state,
-        token=decided.token if decided is not None and (mine or not item.open) else None,
+        token=decided.token if decided is not None and seen else None,
         takes=decided is None and (mine if hand is not None else able),
     )
 
