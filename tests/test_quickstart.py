@@ -17,7 +17,7 @@ from heedful.errors import DataError, RunError
 from heedful.evaluation.behaviour import Answer
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import FunctionReward, load_reward
-from heedful.pipeline import IMPLICIT, PER_TOKEN, Examined, evaluate, score_answers
+from heedful.evaluating import IMPLICIT, PER_TOKEN, Examined, evaluate, score_answers
 from heedful.records import Message
 from heedful.report import ReportData
 from heedful.training.run_folder import RunFolder

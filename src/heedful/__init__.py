@@ -23,7 +23,7 @@ _HOMES = {
     "Ranking": "heedful.records",
     "Rating": "heedful.records",
     "check": "heedful.checks",
-    "evaluate": "heedful.pipeline",
+    "evaluate": "heedful.evaluating",
     "load": "heedful.models.loading",
     "pairs": "heedful.prepare.pairs",
     "read": "heedful.formats",

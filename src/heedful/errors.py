@@ -45,6 +45,10 @@ class RewardError(HeedfulError):
     """A reward cannot be had or called, or its scores are not one finite number per response."""
 
 
+class JudgeError(HeedfulError):
+    """A judge cannot be had or asked."""
+
+
 class RunError(HeedfulError):
     """A run folder is in the way, cannot be resumed, or cannot be written."""
 

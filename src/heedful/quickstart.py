@@ -14,9 +14,18 @@ from typing import Any
 
 from heedful import data, judging, machine
 from heedful.errors import RunError
+from heedful.evaluating import (
+    MAX_LENGTH,
+    Evaluation,
+    Examined,
+    Held,
+    examine,
+    held_out,
+    report,
+    score_answers,
+)
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import BackboneReward
-from heedful.pipeline import MAX_LENGTH, Evaluation, Examined, Held, examine, held_out, report, score_answers
 from heedful.recipe import DPORecipe, Recipe, RLHFRecipe, from_keywords, from_stages
 from heedful.render.chat import Renderer
 from heedful.render.truncate import Limits

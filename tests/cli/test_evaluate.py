@@ -38,7 +38,7 @@ def test_evaluate_hands_over_its_arguments_and_shows_the_findings(
         asked.append((model, options))
         return Findings()
 
-    monkeypatch.setattr("heedful.pipeline.evaluate", compare)
+    monkeypatch.setattr("heedful.evaluating.evaluate", compare)
     page = tmp_path / "page.html"
 
     result = heedful("evaluate", "tuned", "--data", "held.jsonl", "--baseline", "base", "--output", page)

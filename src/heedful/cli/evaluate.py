@@ -44,7 +44,7 @@ def evaluate(
     if output.is_dir():
         raise RunError("this is a folder.", where=str(output), mend="Name a file: --output report.html")
 
-    from heedful.pipeline import evaluate as compare
+    from heedful.evaluating import evaluate as compare
 
     findings = compare(model, baseline=baseline, data=data)
     show(findings.data)

@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from heedful.collect import schema
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.web import figure_files
 from tests.collect.simulated import Habits, Vote, fill, of_many, right, team, verdicts
 
 ADDRESSES = (
@@ -174,7 +175,8 @@ def test_everything_can_be_taken_along(project: Project, sign_in) -> None:
         assert response.status_code == 200
         assert response.headers["content-disposition"].startswith("attachment; filename=")
     assert client.get("/dashboard/plots/nothing.svg").status_code == 404
-    assert 'href="/downloads"' in page
+    assert 'href="/downloads"' not in page
+    assert 'href="/downloads"' in sign_in("ada", "admin").get("/dashboard").text
 
 
 def test_figures_as_json_are_those_of_the_page_and_what_is_unknown_is_null(project: Project, sign_in) -> None:
@@ -197,16 +199,28 @@ def test_figures_as_json_are_those_of_the_page_and_what_is_unknown_is_null(proje
 
 
 def test_the_table_of_people_is_safe_to_open_in_a_spreadsheet(project: Project, sign_in) -> None:
-    people = [*team(2), Habits('=HYPERLINK("http://evil.example")', fast=1.0)]
+    formula = '=HYPERLINK("http://evil.example")'
+    people = [*team(2), Habits(formula, fast=1.0)]
     filled(project, people, verdicts(people, items=20, overlap=3, seed=0))
     rows = list(csv.DictReader(io.StringIO(sign_in("rey", "reviewer").get("/dashboard/annotators.csv").text)))
 
     assert {row["annotator"]: (row["votes"], row["alarms"]) for row in rows} == {
         "annotator 1": ("20", ""),
         "annotator 2": ("20", ""),
-        '\'=HYPERLINK("http://evil.example")': ("20", "too_fast"),
+        f"'{formula}": ("20", "too_fast"),
     }
     assert float(rows[0]["agreement_low"]) < float(rows[0]["agreement"]) <= float(rows[0]["agreement_high"])
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_marked_as_text(begins: str) -> None:
+    assert figure_files.cell(f"{begins}1+1") == f"'{begins}1+1"
+    assert figure_files.cell(f"Ann {begins}") == f"Ann {begins}"
+
+
+def test_a_number_in_a_table_stays_one() -> None:
+    assert [figure_files.cell(number) for number in (-0.5, 0, 20)] == [-0.5, 0, 20]
+    assert figure_files.cell(float("nan")) is None
 
 
 def test_a_saved_plot_stands_by_itself(project: Project, sign_in) -> None:

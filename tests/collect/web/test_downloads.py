@@ -1,4 +1,4 @@
-"""Downloads: for reviewers and up, the files that the command line writes, and nothing left behind."""
+"""Downloads: for admins alone, the files that the command line writes, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def filled(project: Project) -> Project:
 
 
 @pytest.fixture
-def reviewer(filled: Project, sign_in: Callable[..., TestClient]) -> TestClient:
-    return sign_in("rev", "reviewer")
+def admin(filled: Project, sign_in: Callable[..., TestClient]) -> TestClient:
+    return sign_in("ada", "admin")
 
 
 @pytest.fixture(autouse=True)
@@ -53,22 +53,25 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("path", ["/downloads", "/downloads/file", "/downloads/counts"])
-def test_annotators_and_strangers_get_nothing(
+def test_nobody_but_an_admin_gets_votes(
     filled: Project, sign_in: Callable[..., TestClient], path: str
 ) -> None:
-    annotator = sign_in("eve", "annotator")
-    assert annotator.get(path).status_code == 403
-    annotator.cookies.clear()
-    stranger = annotator.get(path)
+    for role in ("annotator", "reviewer"):  # a reviewer is to decide before they see what others said
+        client = sign_in(role, role)
+        refused = client.get(path)
+        assert (role, refused.status_code) == (role, 403)
+        assert "/downloads" not in client.get("/mine").text
+    client.cookies.clear()
+    stranger = client.get(path)
     assert (stranger.status_code, stranger.headers["location"]) == (303, "/login")
 
 
 @pytest.mark.parametrize("what", ["judgements", "records", "votes", "preferences"])
 def test_a_download_is_the_file_that_the_command_writes(
-    filled: Project, reviewer: TestClient, tmp_path: Path, temporary: Path, what: str
+    filled: Project, admin: TestClient, tmp_path: Path, temporary: Path, what: str
 ) -> None:
     made = export(filled, tmp_path / "out.jsonl", Wish(what=what))  # type: ignore[arg-type]
-    got = reviewer.get("/downloads/file", params={"what": what})
+    got = admin.get("/downloads/file", params={"what": what})
 
     assert got.status_code == 200
     assert got.content == (tmp_path / "out.jsonl").read_bytes()
@@ -78,9 +81,9 @@ def test_a_download_is_the_file_that_the_command_writes(
     assert list(temporary.iterdir()) == []
 
 
-def test_every_kind_of_file_can_be_had(reviewer: TestClient) -> None:
+def test_every_kind_of_file_can_be_had(admin: TestClient) -> None:
     def got(ending: str) -> bytes:
-        answer = reviewer.get("/downloads/file", params={"what": "votes", "ending": ending})
+        answer = admin.get("/downloads/file", params={"what": "votes", "ending": ending})
         assert answer.headers["content-type"] == downloads.TYPES[ending]  # type: ignore[index]
         assert f".{ending}" in answer.headers["content-disposition"]
         return answer.content
@@ -92,22 +95,22 @@ def test_every_kind_of_file_can_be_had(reviewer: TestClient) -> None:
     assert pq.read_table(io.BytesIO(got("parquet"))).num_rows == 3
 
 
-def test_the_form_says_how(reviewer: TestClient) -> None:
-    trl = reviewer.get("/downloads/file", params={"to": "trl", "ties": "drop", "until": "3"}).text
+def test_the_form_says_how(admin: TestClient) -> None:
+    trl = admin.get("/downloads/file", params={"to": "trl", "ties": "drop", "until": "3"}).text
     assert [set(json.loads(line)) >= {"prompt", "chosen", "rejected"} for line in trl.splitlines()] == [True]
-    named = reviewer.get(
+    named = admin.get(
         "/downloads/file", params={"what": "judgements", "pseudonyms": "true", "to": "trl"}
     ).text
     assert "Ann A." not in named
     assert named.count("annotator-") == 3
-    few = reviewer.get("/downloads/file", params={"min_votes": "2"}).text
+    few = admin.get("/downloads/file", params={"min_votes": "2"}).text
     assert few.count("\n") == 1
-    clean = reviewer.get("/downloads/file", params={"what": "votes", "without_flagged": ["unsafe"]}).text
+    clean = admin.get("/downloads/file", params={"what": "votes", "without_flagged": ["unsafe"]}).text
     assert clean.count("\n") == 1
 
 
-def test_what_a_file_would_hold_can_be_counted_first(reviewer: TestClient, temporary: Path) -> None:
-    got = reviewer.get(
+def test_what_a_file_would_hold_can_be_counted_first(admin: TestClient, temporary: Path) -> None:
+    got = admin.get(
         "/downloads/counts", params={"what": "votes", "to": "openai-preference", "min_votes": "2"}
     )
 
@@ -121,13 +124,13 @@ def test_what_a_file_would_hold_can_be_counted_first(reviewer: TestClient, tempo
     assert list(temporary.iterdir()) == []
 
 
-def test_the_page_holds_what_was_asked_and_escapes_what_is_not_its_own(reviewer: TestClient) -> None:
-    plain = reviewer.get("/downloads").text
+def test_the_page_holds_what_was_asked_and_escapes_what_is_not_its_own(admin: TestClient) -> None:
+    plain = admin.get("/downloads").text
     assert 'value="preferences" checked' in plain
     assert "<b>rude</b>" not in plain
     assert "&lt;b&gt;rude&lt;/b&gt;" in plain
 
-    asked = reviewer.get(
+    asked = admin.get(
         "/downloads/counts", params={"what": "votes", "with_gold": "true", "ending": "csv"}
     ).text
     assert 'value="votes" checked' in asked
@@ -149,19 +152,19 @@ def test_the_page_holds_what_was_asked_and_escapes_what_is_not_its_own(reviewer:
     ],
 )
 def test_what_cannot_be_is_explained(
-    reviewer: TestClient, temporary: Path, wish: dict[str, str], status: int, said: str
+    admin: TestClient, temporary: Path, wish: dict[str, str], status: int, said: str
 ) -> None:
     for path in ("/downloads/file", "/downloads/counts"):
-        got = reviewer.get(path, params=wish)
+        got = admin.get(path, params=wish)
         assert got.status_code == status
         assert said in got.text
         assert str(temporary) not in got.text
     assert list(temporary.iterdir()) == []
 
 
-def test_one_export_is_made_at_a_time(reviewer: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_export_is_made_at_a_time(admin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "PATIENCE", 0.0)
     with downloads._ONE:
-        busy = reviewer.get("/downloads/file")
+        busy = admin.get("/downloads/file")
     assert busy.status_code == 503
-    assert reviewer.get("/downloads/file").status_code == 200
+    assert admin.get("/downloads/file").status_code == 200

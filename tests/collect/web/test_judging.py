@@ -80,6 +80,15 @@ def test_the_first_page_leads_to_an_item_with_its_texts_and_how_far_one_is(proje
     assert "0 of 3" in html
 
 
+def test_the_way_to_judge_is_marked_as_where_one_is_while_one_judges(project, sign_in) -> None:
+    fill(project)
+    client = sign_in()
+    here = '<a href="/" aria-current="page">Judge</a>'
+
+    assert here in opened(client)[1]
+    assert here not in client.get("/mine").text
+
+
 def test_a_vote_is_stored_as_the_item_counts_and_leads_on(project, sign_in) -> None:
     fill(project)
     client = sign_in()
