@@ -1,4 +1,8 @@
-"""The dashboard's figures for machines: all of them as JSON, one line a person as CSV."""
+"""The dashboard's figures for machines: all of them as JSON, one line a person as CSV.
+
+The CSV is for spreadsheets, so texts that one would take for a formula are marked as text; numbers stay
+numbers. Data that leaves by `export` has to read back byte for byte, and is never changed so.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,9 @@ import numpy as np
 from heedful.checks.finding import Interval
 from heedful.collect.figures import Annotator, Figures
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula; the wide ones where East Asian text is read."""
+
 MOMENTS = ("begin", "end", "last", "starts")
 """Fields in seconds since 1970, which are told as dates."""
 
@@ -40,7 +46,7 @@ def as_csv(figures: Figures) -> str:
 
 def _row(one: Annotator, alarms: list[str]) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "annotator": f"'{one.name}" if one.name.startswith(FORMULA) else one.name,
+        "annotator": one.name,
         "votes": one.votes,
         "skips": one.skips,
         "last_at": _moment(one.last),
@@ -53,7 +59,12 @@ def _row(one: Annotator, alarms: list[str]) -> dict[str, Any]:
         **_spread("gold", one.gold),
         "alarms": " ".join(alarms),
     }
-    return {key: _plain(value) for key, value in row.items()}
+    return {key: cell(value) for key, value in row.items()}
+
+
+def cell(value: Any) -> Any:
+    """A value as it stands in a table: text is no formula there, and what is not known is nothing."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else _plain(value)
 
 
 def _spread(name: str, figure: Interval) -> dict[str, float]:
