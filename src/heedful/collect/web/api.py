@@ -156,7 +156,7 @@ def progress(project: ProjectDep, person: Annotator) -> models.Progress:
 
 @router.get("/judgements", tags=["results"], responses=problems())
 def judgements(
-    project: ProjectDep, person: Reviewer, after: models.After = 0, limit: models.Limit = models.ROWS
+    project: ProjectDep, person: Admin, after: models.After = 0, limit: models.Limit = models.ROWS
 ) -> models.Log:
     """The log, oldest first: all that was ever voted, with what came in its place or took it back."""
     with project.database.read() as connection:
@@ -185,7 +185,7 @@ def figures(request: Request, project: ProjectDep, person: Reviewer) -> Response
     response_description="A file, in the layout and ending asked for.",
     response_class=Response,
 )
-def export(project: ProjectDep, person: Reviewer, asked: AskedDep) -> Response:
+def export(project: ProjectDep, person: Admin, asked: AskedDep) -> Response:
     """What `heedful collect export` writes. The same log, up to the row `until`, makes the same file."""
     return file(project, person, asked)
 

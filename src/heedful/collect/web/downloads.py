@@ -1,4 +1,8 @@
-"""Downloads for reviewers and admins: whatever `heedful collect export` writes, as a file of the browser's.
+"""Downloads for admins: whatever `heedful collect export` writes, as a file of the browser's.
+
+A reviewer decides without having seen the votes, and may have items to vote on; so nobody but an admin takes
+votes out. A file holds what was said byte for byte, so that it reads back: cells of a table are not defused
+for spreadsheets, as those of the dashboard's table of people are.
 
 A file is written whole before its first byte is sent, and is gone once it is sent: memory does not grow with
 it, and an error is an answer and no broken file.
@@ -20,7 +24,7 @@ from pydantic import BaseModel, Field
 from heedful import formats
 from heedful.collect.project import Project
 from heedful.collect.web.pages import page
-from heedful.collect.web.visit import ProjectDep, Reviewer
+from heedful.collect.web.visit import Admin, ProjectDep
 from heedful.collect.wish import OWN, What, Wish
 from heedful.errors import DataError
 from heedful.prepare.pair_settings import MEAN, Aggregation, Method, PairSettings, Soft, Ties
@@ -94,12 +98,12 @@ AskedDep = Annotated[Asked, Query()]
 
 
 @router.get("")
-def forms(request: Request, project: ProjectDep, person: Reviewer) -> Response:
+def forms(request: Request, project: ProjectDep, person: Admin) -> Response:
     return _page(request, Asked())
 
 
 @router.get("/counts")
-def counts(request: Request, project: ProjectDep, person: Reviewer, asked: AskedDep) -> Response:
+def counts(request: Request, project: ProjectDep, person: Admin, asked: AskedDep) -> Response:
     """What a file would hold and leave out, told before it is taken."""
     with TemporaryDirectory(prefix=FOLDER) as folder:
         made = _export(project, asked, Path(folder) / f"export.{asked.ending}")
@@ -107,7 +111,7 @@ def counts(request: Request, project: ProjectDep, person: Reviewer, asked: Asked
 
 
 @router.get("/file")
-def file(project: ProjectDep, person: Reviewer, asked: AskedDep) -> Response:
+def file(project: ProjectDep, person: Admin, asked: AskedDep) -> Response:
     folder = TemporaryDirectory(prefix=FOLDER)
     path = Path(folder.name) / f"export.{asked.ending}"
     try:
