@@ -14,6 +14,7 @@ from heedful.collect import items, log, people, schema
 from heedful.collect.model import Role, Stage
 from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.web import api_page
 from heedful.collect.web.app import create_app
 from heedful.records import GOLD, Candidates, Preference, assistant, user
 
@@ -302,6 +303,16 @@ def test_an_address_of_nothing_is_answered_in_json(with_token: WithToken) -> Non
     ):
         answer = ann.request(method, path)
         assert (answer.status_code, list(answer.json())) == (status, ["detail"])
+
+
+def test_a_character_that_is_none_is_refused_as_the_document_says(with_token: WithToken) -> None:
+    document = api_page.document()
+
+    refused = with_token("ada", "admin").get("/judgements?after=%00")
+
+    assert refused.status_code == 400
+    for methods in document["paths"].values():
+        assert all("400" in told["responses"] for told in methods.values())
 
 
 def test_the_document_and_its_page_are_there_for_anybody_and_load_nothing(project: Project) -> None:

@@ -24,7 +24,7 @@ from heedful.collect.web.visit import ProjectDep
 
 PREFIX = "/api/v1"
 REASONS = {
-    400: "The body is not JSON.",
+    400: "The body is not JSON, or the address has a character that is none.",
     401: "There is no token, or it is none of this project's.",
     403: "The person whom the token acts for may not do this.",
     404: "There is no such thing, or it is not yours.",
@@ -42,7 +42,7 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     `model=` would say the same, and have every start of the app build a hundred models that nobody uses.
     """
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{models.Problem.__name__}"}}}
-    always = (401, 403, 422, 429, 503)
+    always = (400, 401, 403, 422, 429, 503)
     return {code: {"description": REASONS[code], "content": content} for code in sorted({*always, *codes})}
 
 
@@ -103,7 +103,7 @@ def next_item(project: ProjectDep, person: Annotator) -> models.Next | Response:
     )
 
 
-@router.post("/assignments/{token}/answer", tags=["judging"], responses=problems(400, 404, 409, 413))
+@router.post("/assignments/{token}/answer", tags=["judging"], responses=problems(404, 409, 413))
 @quick
 def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: Annotator) -> models.Accepted:
     """Answer an item that you were given; a later answer takes the place of an earlier one."""
@@ -129,7 +129,7 @@ def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: 
     return models.Accepted(new=entry.at == at)
 
 
-@router.post("/assignments/{token}/undo", tags=["judging"], responses=problems(400, 404, 409, 413))
+@router.post("/assignments/{token}/undo", tags=["judging"], responses=problems(404, 409, 413))
 @quick
 def undo(token: models.Token, wish: models.Undo, project: ProjectDep, person: Annotator) -> models.Accepted:
     """Take your answer to an item back; you can answer it again."""
@@ -181,7 +181,7 @@ def figures(request: Request, project: ProjectDep, person: Reviewer) -> Response
 @router.get(
     "/export",
     tags=["results"],
-    responses={200: {"content": {kind.partition(";")[0]: {} for kind in TYPES.values()}}, **problems(400)},
+    responses={200: {"content": {kind.partition(";")[0]: {} for kind in TYPES.values()}}, **problems()},
     response_description="A file, in the layout and ending asked for.",
     response_class=Response,
 )
@@ -203,7 +203,7 @@ def list_items(
     return models.Items(items=found)
 
 
-@router.post("/items", tags=["project"], responses=problems(400, 413))
+@router.post("/items", tags=["project"], responses=problems(413))
 def add_items(new: models.NewItems, project: ProjectDep, person: Admin) -> models.Loaded:
     """Add records as items; one that is in the project already is left as it is."""
     rows = records_of_rows(new.records)
@@ -233,7 +233,7 @@ def list_people(
     return models.People(people=[models.Person.of(Person.of(row)) for row in rows])
 
 
-@router.post("/people", tags=["project"], status_code=201, responses=problems(400, 409, 413))
+@router.post("/people", tags=["project"], status_code=201, responses=problems(409, 413))
 def invite(new: models.NewPerson, project: ProjectDep, person: Admin) -> models.Invited:
     """Somebody new, and the link that lets them in."""
     try:
