@@ -77,3 +77,5 @@ def test_the_pages_fit_the_screen_and_axe_finds_nothing(
     page.goto(served.link("Root", "admin"))
     for path in ("/people", f"/people/{ann.id}", f"/people/{gone.id}", "/account", f"/join/{link}"):
         look(path)
+        hidden = page.evaluate("(nav => nav.scrollWidth - nav.clientWidth)(document.querySelector('nav'))")
+        assert (path, hidden) == (path, 0), "a part of the way about the app is out of sight"
