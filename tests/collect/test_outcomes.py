@@ -40,6 +40,24 @@ def test_votes_on_an_item_become_its_preference() -> None:
     }
 
 
+@pytest.mark.parametrize("scale", [4, 7])
+def test_how_much_better_people_found_it_becomes_the_margin(scale: Any) -> None:
+    of, settings = item(), Settings(strength=scale)
+    tie = {"strength": 0} if scale == 7 else {}
+    votes = [
+        word(of, "ann", verdict="b", strength=3),
+        word(of, "bob", verdict="b", strength=2, shown=(1, 0)),
+        word(of, "cy", verdict="a", strength=1),
+        word(of, "dan", verdict="tie", **tie),
+    ]
+    (preference,) = made(votes, settings=settings).preferences
+
+    assert (preference.chosen[0].content, preference.margin) == ("blue", (3 + 2 - 1 + 0) / 4)
+    assert preference.metadata["scale"] == scale
+    eve = [word(of, "eve", verdict="a", strength=2, kind="adjudication")]
+    assert [p.margin for p in made(votes, eve, settings=settings).preferences] == [2.0]
+
+
 def test_skips_are_counted_with_the_votes_and_left_out() -> None:
     of, alone = item(), item(key="other", id=2)
     found = made([

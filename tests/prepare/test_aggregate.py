@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,42 @@ def test_the_likelihood_goes_where_it_is_wanted(soft: Any, probability: float | 
     (tie,) = aggregated(votes("ab"), soft=soft)
     assert tie.tie
     assert tie.weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("margins", "word", "margin"),
+    [
+        ((3.0, 2.0, 1.0), "aaa", 2.0),
+        ((3.0, 2.0, 1.0), "aab", 4 / 3),
+        ((3.0, 2.0, 1.0), "bba", 4 / 3),
+        ((1.0, 1.0, 4.0), "aab", 0.0),  # the label stands, and is no more turned round than weak
+        ((3.0, 2.0, None), "aa=", 5 / 3),  # on some scales a tie has no strength
+        ((3.0, 2.0, 0.0), "aa!", 5 / 3),
+        ((3.0, None, 1.0), "aab", 1.0),  # who does not say how much is no word on it
+        ((3.0, 1.0), "ab", 0.0),
+        ((0.0, 0.0), "==", 0.0),
+        ((None, 0.0), "a=", None),
+        ((None, None, None), "aab", None),
+    ],
+)
+def test_the_margin_is_the_mean_of_the_votes_with_those_for_the_other_side_against_it(
+    margins: Sequence[float | None], word: str, margin: float | None
+) -> None:
+    said = [replace(vote, margin=own) for vote, own in zip(votes(word), margins, strict=True)]
+
+    (pair,) = aggregated(said)
+
+    assert pair.margin == (None if margin is None else pytest.approx(margin))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_judgements_bring_their_strength_whichever_side_they_are_for(method: Method) -> None:
+    shown = Ranking(P, (said("x"), said("y")), (1, 1), id="i")
+    words = [Judgement("i", name, "b", strength=3) for name in ("ann", "bob", "cy")]
+
+    (pair,) = aggregated([shown, *words, Judgement("i", "dan", "a", strength=1)], method)
+
+    assert (pair.chosen, pair.margin) == (said("y"), pytest.approx(2.0))
 
 
 def test_too_few_votes_and_too_little_agreement_leave_all_records_of_an_item_out() -> None:

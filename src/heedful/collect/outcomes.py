@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from heedful.collect.as_records import pairwise, records, skipped
+from heedful.collect.as_records import SCALE, pairwise, records, skipped
 from heedful.collect.settings import Settings
 from heedful.collect.words import Word, left_out
 from heedful.prepare.pair_settings import Aggregation, PairSettings
@@ -118,7 +118,9 @@ def _made(
         if item is None:
             preferences.append(preference)
         elif item not in decided:
-            preferences.append(_with(preference, _of_item(preference, flagged.get(item), skips[item])))
+            preferences.append(
+                _with(preference, _of_item(preference, flagged.get(item), skips[item], settings))
+            )
     idle += (
         left_out(word, *why) for word, *why in fed.unused(made.quarantined) if word.item.id not in decided
     )
@@ -143,9 +145,13 @@ def _flags(words: Sequence[Word]) -> dict[int, Counter[str]]:
     return found
 
 
-def _of_item(preference: Preference, flags: Counter[str] | None, skips: int) -> dict[str, Any]:
+def _of_item(
+    preference: Preference, flags: Counter[str] | None, skips: int, settings: Settings
+) -> dict[str, Any]:
     """What its item's words say beside the outcome; `flags` of one vote give way to the counts of all."""
     told: dict[str, Any] = {"flags": dict(sorted(flags.items())) if flags else None}
+    if preference.margin is not None:  # of votes of which a tie may have named no scale
+        told[SCALE] = settings.strength
     if skips and "votes" in preference.metadata:
         told["votes"] = {**preference.metadata["votes"], "skip": skips}
     return told

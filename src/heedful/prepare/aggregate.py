@@ -20,7 +20,7 @@ from heedful.prepare.bradley_terry import bradley_terry
 from heedful.prepare.dawid_skene import dawid_skene
 from heedful.prepare.ledger import Ledger
 from heedful.prepare.pair_settings import Aggregation, Method, Soft
-from heedful.prepare.votes import OTHER_WAY_ROUND, Item, turned
+from heedful.prepare.votes import OTHER_WAY_ROUND, Item, Vote, turned
 from heedful.records import AGREEMENT, EVEN, VERDICT, Messages, Preference, Verdict
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,7 @@ def aggregate(
     The records of the other items are left out. A preference's metadata hold `AGREEMENT`, the share of the
     votes that gave the outcome, and `votes`, how many there were for chosen, rejected, a tie and both bad,
     and skipped. Its `probability` is None where the method has no doubt, as when all votes are for one side;
-    0.5 is a tie.
+    0.5 is a tie. Its `margin` is that of the votes, see `_margin`.
     """
     enough: list[Item] = []
     for item in items:
@@ -92,7 +92,35 @@ def _decided(ledger: Ledger, item: Item, share: float, settings: Aggregation) ->
     sides = (item.first, item.second) if straight else (item.second, item.first)
     likely = EVEN if tie else max(share, 1 - share)
     label = _label(likely, settings.soft)
-    return Preference(item.prompt, *sides, id=item.id, source=item.source, metadata=metadata, **label)
+    return Preference(
+        item.prompt,
+        *sides,
+        margin=_margin(item.votes, "tie" if tie else won),
+        id=item.id,
+        source=item.source,
+        metadata=metadata,
+        **label,
+    )
+
+
+def _margin(votes: Sequence[Vote], outcome: Verdict) -> float | None:
+    """How much better the outcome's side is, in the votes' own units; None where no vote says how much.
+
+    The mean of the votes' margins, those for the other side negative and ties 0; votes for a side that do not
+    say how much are not in it. At least 0: where few strong votes lose against many weak ones the label
+    stands, with no margin to ask for. A tie's is 0.
+    """
+    if all(vote.margin is None for vote in votes):
+        return None
+    if outcome not in OTHER_WAY_ROUND:
+        return 0.0
+    signed = [
+        vote.margin if vote.verdict == outcome else -vote.margin
+        for vote in votes
+        if vote.verdict in OTHER_WAY_ROUND and vote.margin is not None
+    ]
+    ties = sum(vote.verdict not in OTHER_WAY_ROUND for vote in votes)
+    return max(sum(signed) / (len(signed) + ties), 0.0) if signed else None
 
 
 def _label(likely: float, soft: Soft) -> dict[str, Any]:
