@@ -11,6 +11,7 @@ import heedful
 from heedful.cli import check, collect, convert, evaluate, inspect, models, pairs, prepare, talk, train
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
+from heedful.cli.vote_options import aggregates_votes
 from heedful.errors import Interrupted
 
 
@@ -38,7 +39,7 @@ app.command()(evaluate.quickstart)
 app.command()(reads_files(inspect.inspect, bad_lines="quarantine"))
 app.command()(reads_files(convert.convert))
 app.command()(reads_files(check.check, bad_lines="quarantine"))
-app.command()(writes_files(reads_files(pairs.pairs)))
+app.command()(writes_files(reads_files(aggregates_votes(pairs.pairs, otherwise="each stays one"))))
 app.command()(writes_files(reads_files(prepare.split)))
 app.command()(writes_files(reads_files(prepare.dedupe)))
 app.command("filter")(writes_files(reads_files(prepare.filter_)))

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from heedful.cli.data_options import Reading
 from heedful.cli.data_output import Writing
+from heedful.cli.vote_options import Votes, flag
 from heedful.errors import DataError
-from heedful.prepare.pair_settings import Aggregation, BothBad, Method, Mode, PairSettings, Soft, Ties
+from heedful.prepare.pair_settings import Aggregation, BothBad, Mode, PairSettings, Ties
 
 _COMPARED = "What is compared"
-_VOTES = "Votes of several annotators"
 
 
 def pairs(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Feedback of any kind.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The preferences.")],
     reading: Reading,
+    votes: Votes,
     writing: Writing,
     mode: Annotated[
         Mode, typer.Option(help="Which responses to a prompt are compared.", rich_help_panel=_COMPARED)
@@ -53,31 +54,6 @@ def pairs(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of what is drawn.", rich_help_panel=_COMPARED)] = 0,
-    aggregate: Annotated[
-        Method | None,
-        typer.Option(help="Make one preference of all votes on a pair.", rich_help_panel=_VOTES),
-    ] = None,
-    min_votes: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Leave pairs with fewer votes out.", rich_help_panel=_VOTES),
-    ] = None,
-    min_agreement: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Leave pairs out if fewer votes gave the outcome.",
-            rich_help_panel=_VOTES,
-        ),
-    ] = None,
-    soft: Annotated[
-        Soft | None,
-        typer.Option(
-            help="Where the likelihood p goes; a weight is 2p - 1. Left out, it is the probability.",
-            rich_help_panel=_VOTES,
-        ),
-    ] = None,
 ) -> None:
     """Make preferences of ratings, rankings, thumbs and the votes of several annotators.
 
@@ -90,7 +66,7 @@ def pairs(
         ties=ties,
         both_bad=both_bad,
         aspect=aspect,
-        aggregate=_aggregation(aggregate, min_votes=min_votes, min_agreement=min_agreement, soft=soft),
+        aggregate=_aggregation(votes),
         seed=seed,
     )
     writing.check([out], files)
@@ -105,17 +81,15 @@ def pairs(
     writing.say(f"{len(made)} preferences made of {made.counts.kept} records, {tied} of them ties")
 
 
-def _aggregation(method: Method | None, **given: Any) -> Aggregation | None:
+def _aggregation(votes: Votes) -> Aggregation | None:
     """How votes are aggregated, if they are.
 
     Raises:
         DataError: they are not, and something is said about how.
     """
-    said = {name: value for name, value in given.items() if value is not None}
-    if method is not None:
-        return Aggregation(method=method, **said)
-    if said:
-        option = "--" + next(iter(said)).replace("_", "-")
+    if votes.aggregate is not None:
+        return votes.aggregation()
+    if said := votes.given():
         mend = "Add --aggregate majority, or another method."
-        raise DataError("is about votes that are aggregated.", where=option, mend=mend)
+        raise DataError("is about votes that are aggregated.", where=flag(next(iter(said))), mend=mend)
     return None

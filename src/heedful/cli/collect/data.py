@@ -12,9 +12,10 @@ import typer
 from heedful.cli.collect.opening import FOLDER, Address, Folder, open_project
 from heedful.cli.data_options import Reading
 from heedful.cli.data_output import Writing
+from heedful.cli.vote_options import Votes, flag
 from heedful.collect.wish import AGGREGATED, What, Wish
 from heedful.errors import DataError
-from heedful.prepare.pair_settings import Aggregation, Method, PairSettings, Soft, Ties
+from heedful.prepare.pair_settings import PairSettings, Ties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ _PREFERENCES = "How preferences are made"
 
 def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file; its name says how it is wrapped.")],
+    votes: Votes,
     writing: Writing,
     what: Annotated[
         What,
@@ -59,35 +61,6 @@ def export(
         bool,
         typer.Option("--with-gold", help="Keep gold and calibration items.", rich_help_panel=_WHAT),
     ] = False,
-    aggregate: Annotated[
-        Method | None,
-        typer.Option(
-            help="How the votes on an item become one; left out, by majority.", rich_help_panel=_PREFERENCES
-        ),
-    ] = None,
-    min_votes: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Leave items with fewer votes out.", rich_help_panel=_PREFERENCES
-        ),
-    ] = None,
-    min_agreement: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Leave items out if fewer votes gave the outcome.",
-            rich_help_panel=_PREFERENCES,
-        ),
-    ] = None,
-    soft: Annotated[
-        Soft | None,
-        typer.Option(
-            help="Where the likelihood p goes; a weight is 2p - 1. Left out, it is the probability.",
-            rich_help_panel=_PREFERENCES,
-        ),
-    ] = None,
     ties: Annotated[
         Ties | None,
         typer.Option(help="Keep ties, with probability 0.5, or not.", rich_help_panel=_PREFERENCES),
@@ -112,11 +85,7 @@ def export(
     An adjudicated item is as the adjudicator said. What the file was made of is written beside it, to
     NAME.export.json; with --until and the row named there, the same file can be made again at any time.
     """
-    pairs = _pairs(
-        what,
-        {"method": aggregate, "min_votes": min_votes, "min_agreement": min_agreement, "soft": soft},
-        {"ties": ties, "both_bad": both_bad, "aspect": aspect},
-    )
+    pairs = _pairs(what, votes, ties=ties, both_bad=both_bad, aspect=aspect)
     from heedful.collect.export import beside
     from heedful.collect.export import export as write
 
@@ -173,19 +142,18 @@ def import_(
         typer.echo(f"{len(done.quarantined)} left-out rows written to {quarantine}")
 
 
-def _pairs(what: What, aggregation: dict[str, Any], others: dict[str, Any]) -> PairSettings:
+def _pairs(what: What, votes: Votes, **others: Any) -> PairSettings:
     """How preferences are made.
 
     Raises:
         DataError: none are, and something is said about how.
     """
-    method = {name: value for name, value in aggregation.items() if value is not None}
     given = {name: value for name, value in others.items() if value is not None}
     if what == "preferences":
-        return replace(AGGREGATED, aggregate=Aggregation(**method), **given)
-    if method or given:
-        name = next(iter({**method, **given})).replace("method", "aggregate").replace("_", "-")
-        raise DataError("is about preferences.", where=f"--{name}", mend="Say --what preferences.")
+        return replace(AGGREGATED, aggregate=votes.aggregation(), **given)
+    if said := votes.given() | given:
+        mend = "Say --what preferences."
+        raise DataError("is about preferences.", where=flag(next(iter(said))), mend=mend)
     return AGGREGATED
 
 
