@@ -1,0 +1,27 @@
+"""Figures in words, with interval and n, the same in every reason and table."""
+
+from __future__ import annotations
+
+import math
+
+from heedful.checks.finding import Interval
+
+
+def share(figure: Interval, of: str = "") -> str:
+    """`38% (29–47%, n = 128)`; `of` names what was counted."""
+    return f"{figure.value:.0%} ({_range(figure, 100, 0, '%')}{_count(figure, of)})"
+
+
+def nats(figure: Interval, of: str = "") -> str:
+    """`1.24 nats a token (1.10 to 1.37, n = 200)`."""
+    return f"{figure.value:.2f} nats a token ({_range(figure, 1, 2, '')}{_count(figure, of)})"
+
+
+def _range(figure: Interval, scale: float, decimals: int, unit: str) -> str:
+    if math.isnan(figure.low) or math.isnan(figure.high):
+        return "interval unknown"
+    return f"{scale * figure.low:.{decimals}f} to {scale * figure.high:.{decimals}f}{unit}"
+
+
+def _count(figure: Interval, of: str) -> str:
+    return f", n = {figure.n:,}{' ' + of if of else ''}"
