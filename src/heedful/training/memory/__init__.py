@@ -1,0 +1,20 @@
+"""How much memory a run needs, role by role and phase by phase, before anything is loaded.
+
+`predict` adds up what `sizes` works out from a model's `Shape`, into a `Prediction`, whose largest phase is
+the peak. Formulas have reasons; the few constants that were measured say how.
+"""
+
+from heedful.training.memory.predict import CriticKind, Method, RewardKind, Rollout, Stage, predict
+from heedful.training.memory.prediction import Part, Phase, Prediction
+
+__all__ = [
+    "CriticKind",
+    "Method",
+    "Part",
+    "Phase",
+    "Prediction",
+    "RewardKind",
+    "Rollout",
+    "Stage",
+    "predict",
+]
