@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Row, Select, Text, bindparam, cast, func, insert, null, select
+from sqlalchemy import JSON, Connection, Row, Select, Text, bindparam, cast, insert, null, select
 
 from heedful.collect import schema
 from heedful.collect.answer import Answer
@@ -117,32 +117,32 @@ def standing(
         person: the only one to listen to; everybody by default.
         until: as of `entries`: what stood then.
     """
-    query = _standing(items is not None, person is not None, until is not None)
+    query = _said(items is not None, person is not None, until is not None)
     given = {"kinds": list(kinds), "by": person, "until": until}
+    last: dict[tuple[int, int, Kind], Entry] = {}
     if items is None:
-        return list(_streamed(connection, query, given))
-    found: list[Entry] = []
-    wanted = sorted(set(items))
-    for begin in range(0, len(wanted), _AT_ONCE):
-        found += map(_entry, connection.execute(query, given | {"items": wanted[begin : begin + _AT_ONCE]}))
-    return sorted(found, key=lambda entry: entry.id)
+        for entry in _streamed(connection, query, given):
+            last[entry.person, entry.item, entry.kind] = entry
+    else:
+        wanted = sorted(set(items))
+        for begin in range(0, len(wanted), _AT_ONCE):
+            part = given | {"items": wanted[begin : begin + _AT_ONCE]}
+            for entry in map(_entry, connection.execute(query, part)):
+                last[entry.person, entry.item, entry.kind] = entry
+    return sorted((entry for entry in last.values() if entry.action == "give"), key=lambda entry: entry.id)
 
 
 @cache
-def _standing(some_items: bool, one_person: bool, until: bool) -> Select[Any]:
-    """The last rows of each person, item and kind, where they are gives."""
-    last = select(func.max(_ROWS.c.id).label("id")).where(
-        _ROWS.c.kind.in_(bindparam("kinds", expanding=True))
-    )
+def _said(some_items: bool, one_person: bool, until: bool) -> Select[Any]:
+    """All rows, also those that others replaced: PostgreSQL is slow to leave them out, by plans that age."""
+    rows = select(*_AS_TEXT).where(_ROWS.c.kind.in_(bindparam("kinds", expanding=True)))
     if some_items:
-        last = last.where(_ROWS.c.item.in_(bindparam("items", expanding=True)))
+        rows = rows.where(_ROWS.c.item.in_(bindparam("items", expanding=True)))
     if one_person:
-        last = last.where(_ROWS.c.person == bindparam("by"))
+        rows = rows.where(_ROWS.c.person == bindparam("by"))
     if until:
-        last = last.where(_ROWS.c.id <= bindparam("until"))
-    found = last.group_by(_ROWS.c.person, _ROWS.c.item, _ROWS.c.kind).subquery()
-    rows = select(*_AS_TEXT).join(found, found.c.id == _ROWS.c.id)
-    return rows.where(_ROWS.c.action == "give").order_by(_ROWS.c.id)
+        rows = rows.where(_ROWS.c.id <= bindparam("until"))
+    return rows.order_by(_ROWS.c.id)
 
 
 def _streamed(
