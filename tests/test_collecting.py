@@ -10,9 +10,10 @@ from heedful.cli import main
 from heedful.collect.candidates import Plan, make_candidates
 from heedful.collect.chat import CannotAnswer, Stopped
 from heedful.collect.model import Item, Response
-from heedful.collecting import Models, ModelSampler, ModelSpeaker, reward_uncertainty
+from heedful.collecting import ModelSampler, ModelSpeaker, reward_uncertainty
 from heedful.errors import ModelError, RewardError
 from heedful.models.sampler import answer
+from heedful.models.sharing import Models
 from heedful.records import GENERATED_BY, Message, Messages, Prompt, assistant, user
 from tests import tiny
 from tests.cli.command import pairs, quick

@@ -5,104 +5,23 @@ Puts the floors below together. Torch is imported when the first model is asked 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heedful.collect.candidates import generator
 from heedful.collect.chat import CannotAnswer, OnText
 from heedful.collect.journal import Drawn
 from heedful.collect.model import Item
+from heedful.models.sharing import Models, Voice
 from heedful.records import Messages
 
 if TYPE_CHECKING:
-    from heedful.models.backbone import Backbone
-    from heedful.models.catalog import Source
     from heedful.models.rewards import Reward
-    from heedful.render.chat import Renderer
 
 SCORED_AT_ONCE = 64  # responses handed to a reward together
 
 TOO_LONG = "The conversation is longer than a model can read. Begin a new one."
 REFUSED = "A model's chat template refuses this conversation; most likely it takes no system message."
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """A loaded model: weights that others may share, and the role that is its own."""
-
-    backbone: Backbone
-    renderer: Renderer
-    role: str
-
-    def encoded(self, conversation: Messages) -> list[int]:
-        """The conversation as the model sees it before it answers.
-
-        Raises:
-            TemplateRefused: the chat template does not take it.
-        """
-        return self.renderer.encode_prompts([self.renderer.prompt_text(conversation)])[0]
-
-    def room(self, prompt: Sequence[int]) -> int | None:
-        """How many tokens an answer can have; None where nothing is known to limit it."""
-        longest = self.backbone.context_length
-        return None if longest is None else longest - len(prompt)
-
-
-class Models:
-    """Models by name, loaded when they are first asked for.
-
-    Adapters over the same weights, and those weights by themselves, share one copy of them.
-
-    Args:
-        one_at_a_time: give the weights back when a model of others is asked for.
-
-    Attributes:
-        lock: whoever computes holds it.
-    """
-
-    def __init__(self, *, one_at_a_time: bool = False) -> None:
-        self.lock = threading.RLock()
-        self._alone = one_at_a_time
-        self._weights: dict[tuple[str, ...], tuple[Backbone, Renderer]] = {}
-        self._voices: dict[str, Voice] = {}
-
-    def get(self, name: str) -> Voice:
-        """The model that `name` means: a catalog name, a folder, a run, an adapter, a .gguf file or a hub id.
-
-        Raises:
-            ModelError: nothing of that name, or it cannot be loaded.
-        """
-        from heedful.models.catalog import resolve
-
-        with self.lock:
-            if name not in self._voices:
-                source = resolve(name)
-                self._voices[name] = self._voice(name, source)
-            return self._voices[name]
-
-    def _voice(self, name: str, source: Source) -> Voice:
-        backbone, renderer = self._loaded(source)
-        if source.adapter is None:
-            return Voice(backbone, renderer, "reference")
-        role = f"policy{len(self._voices)}"
-        backbone.load_lora(role, source.adapter)
-        return Voice(backbone, renderer, role)
-
-    def _loaded(self, source: Source) -> tuple[Backbone, Renderer]:
-        """The weights below a model's own adapter."""
-        from heedful.models.loading import load
-        from heedful.render.chat import Renderer
-
-        key = (source.pretrained, *(str(folder.resolve()) for folder in source.folded))
-        if key not in self._weights:
-            if self._alone:
-                self._weights.clear()
-                self._voices.clear()
-            backbone = load(str(source.folded[-1]) if source.folded else source.pretrained)
-            self._weights[key] = backbone, Renderer(backbone.tokenizer)
-        return self._weights[key]
 
 
 class ModelSampler:

@@ -74,7 +74,8 @@ def candidates(
     """
     from heedful.collect.candidates import Plan, fingerprint, make_candidates
     from heedful.collect.journal import Journal
-    from heedful.collecting import Models, ModelSampler
+    from heedful.collecting import ModelSampler
+    from heedful.models.sharing import Models
 
     names, temperatures = _models(model), tuple(dict.fromkeys(temperature or (0.7, 1.0)))
     if not 0 < near <= 1:
@@ -134,7 +135,8 @@ def chat(
     wrote which answer is hidden until it is chosen.
     """
     from heedful.collect.chat import Chats
-    from heedful.collecting import Models, ModelSpeaker
+    from heedful.collecting import ModelSpeaker
+    from heedful.models.sharing import Models
 
     names = _speakers(models, model, temperature)
     project = open_project(folder, database, make=True)

@@ -1,0 +1,111 @@
+"""Several models by name, over as few weights as they can share.
+
+Adapters over the same weights, and those weights by themselves, have one copy of them between them. Starts
+without torch, which is imported when the first model is asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heedful.models.catalog import Source, resolve
+from heedful.records import Messages
+
+if TYPE_CHECKING:
+    from heedful.models.backbone import Backbone
+    from heedful.models.roles import LanguageModel
+    from heedful.render.chat import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A loaded model: weights that others may share, and the role that is its own."""
+
+    backbone: Backbone
+    renderer: Renderer
+    role: str
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """The role that says how likely it finds a response."""
+        from heedful.models.roles import LanguageModel
+
+        return LanguageModel(self.backbone, self.role)
+
+    def encoded(self, conversation: Messages) -> list[int]:
+        """The conversation as the model sees it before it answers.
+
+        Raises:
+            TemplateRefused: the chat template does not take it.
+        """
+        return self.renderer.encode_prompts([self.renderer.prompt_text(conversation)])[0]
+
+    def room(self, prompt: Sequence[int]) -> int | None:
+        """How many tokens an answer can have; None where nothing is known to limit it."""
+        longest = self.backbone.context_length
+        return None if longest is None else longest - len(prompt)
+
+
+class Models:
+    """Models by name, loaded when they are first asked for.
+
+    Args:
+        one_at_a_time: give the weights back when a model of others is asked for.
+
+    Attributes:
+        lock: whoever computes holds it.
+    """
+
+    def __init__(self, *, one_at_a_time: bool = False) -> None:
+        self.lock = threading.RLock()
+        self._alone = one_at_a_time
+        self._weights: dict[tuple[str, ...], tuple[Backbone, Renderer]] = {}
+        self._voices: dict[str, Voice] = {}
+
+    def get(self, name: str) -> Voice:
+        """The model that `name` means: a catalog name, a folder, a run, an adapter, a .gguf file or a hub id.
+
+        Raises:
+            ModelError: nothing of that name, or it cannot be loaded.
+        """
+        with self.lock:
+            if name not in self._voices:
+                source = resolve(name)
+                self._voices[name] = self._voice(name, source)
+            return self._voices[name]
+
+    def _voice(self, name: str, source: Source) -> Voice:
+        if source.adapter is not None:
+            # What one adapter was trained over may be the weights with another one folded in.
+            folded = self._weights.get(_key(source, with_adapter=True))
+            if folded is not None:
+                return Voice(*folded, "reference")
+        backbone, renderer = self._loaded(source)
+        if source.adapter is None:
+            return Voice(backbone, renderer, "reference")
+        role = f"policy{len(self._voices)}"
+        backbone.load_lora(role, source.adapter)
+        return Voice(backbone, renderer, role)
+
+    def _loaded(self, source: Source) -> tuple[Backbone, Renderer]:
+        """The weights below a model's own adapter."""
+        from heedful.models.loading import load
+        from heedful.render.chat import Renderer
+
+        key = _key(source)
+        if key not in self._weights:
+            if self._alone:
+                self._weights.clear()
+                self._voices.clear()
+            backbone = load(str(source.folded[-1]) if source.folded else source.pretrained)
+            self._weights[key] = backbone, Renderer(backbone.tokenizer)
+        return self._weights[key]
+
+
+def _key(source: Source, *, with_adapter: bool = False) -> tuple[str, ...]:
+    """Which weights: those that are loaded, and the adapters folded into them."""
+    adapters = [*source.folded, *([source.adapter] if with_adapter and source.adapter else [])]
+    return source.pretrained, *(str(folder.resolve()) for folder in adapters)
