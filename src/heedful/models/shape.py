@@ -62,7 +62,7 @@ class Shape:
 
     @property
     def multiplied(self) -> int:
-        """Parameters that every token is multiplied with on its way through the layers, the LM head left out."""
+        """Parameters that every token is multiplied with in the layers, the LM head left out."""
         return sum(inputs * outputs for inputs, outputs in self.linears.values())
 
     def adapted(self, targets: Targets = "all-linear") -> dict[str, tuple[int, int]]:

@@ -168,11 +168,10 @@ class _Work:
     @property
     def _roles(self) -> list[Role]:
         """Who has weights, where each role has its own; the one that is trained first."""
-        if self.stage == "ppo":
-            others: list[Role] = ["reference", "critic"]
-            return ["policy", *others] if self.reward == "outside" else ["policy", *others, "reward"]
-        return {"sft": ["policy"], "dpo": ["policy", "reference"], "reward": ["reward"]}[self.stage]  # type:
-        ignore[return-value]
+        if self.stage != "ppo":
+            return [*self._trained, "reference"] if self.stage == "dpo" else self._trained
+        own: list[Role] = ["policy", "reference", "critic"]
+        return own if self.reward == "outside" else [*own, "reward"]
 
     def _frozen(self) -> Iterator[Part]:
         """Weights before anything is put on them."""

@@ -1,4 +1,4 @@
-"""What a prediction of memory is made of: parts, by role and kind; phases; and the largest of them, the peak."""
+"""What a prediction of memory is made of: parts, by role and kind; phases; and the peak, the largest."""
 
 from __future__ import annotations
 
