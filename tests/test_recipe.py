@@ -252,7 +252,10 @@ def test_another_stages_recipe_names_its_command(tmp_path: Path) -> None:
     path = write(tmp_path, "stage: sft\ndata: {train: a}\n")
     assert complaint(path) == f"{path}:1: stage is sft, but this is the dpo command. Run: heedful sft"
     path = write(tmp_path, "stage: [dpo]\n")
-    assert complaint(path) == f'{path}:1: stage must be one of sft, dpo, reward, ppo, rlhf, not ["dpo"].'
+    assert (
+        complaint(path)
+        == f'{path}:1: stage must be one of sft, dpo, reward, ppo, rlhf, pipeline, not ["dpo"].'
+    )
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "null\n", "---\n"])

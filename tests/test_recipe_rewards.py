@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from heedful.errors import RecipeError
 from heedful.recipe import DPORecipe, RewardSource, load, to_yaml
-from heedful.recipe.stages import STAGES
+from heedful.recipe.load import STAGES
 
 
 def test_a_source_needs_one_kind_and_no_more() -> None:

@@ -4,7 +4,8 @@
 not fit into a `RecipeError` with the place and the mend. Knows nothing of data files, models or training.
 """
 
-from heedful.recipe.load import from_keywords, from_stages, load, load_keys, to_yaml
+from heedful.recipe.load import from_keywords, from_stages, load, load_any, load_keys, to_yaml
+from heedful.recipe.pipeline import PipelineRecipe
 from heedful.recipe.settings import (
     AnyRecipe,
     DataSettings,
@@ -52,6 +53,7 @@ __all__ = [
     "PPOObjective",
     "PPORecipe",
     "PPOTraining",
+    "PipelineRecipe",
     "RLHFRecipe",
     "Recipe",
     "RewardKeys",
@@ -68,6 +70,7 @@ __all__ = [
     "from_keywords",
     "from_stages",
     "load",
+    "load_any",
     "load_keys",
     "to_yaml",
 ]

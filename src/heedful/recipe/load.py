@@ -22,8 +22,20 @@ from pydantic_core import ErrorDetails
 
 from heedful.errors import RecipeError
 from heedful.recipe import yaml_text
+from heedful.recipe.pipeline import PipelineRecipe
 from heedful.recipe.settings import AnyRecipe
-from heedful.recipe.stages import STAGES
+from heedful.recipe.stages import DPORecipe, PPORecipe, RewardRecipe, RLHFRecipe, SFTRecipe
+
+STAGES: dict[str, type[AnyRecipe]] = {
+    "sft": SFTRecipe,
+    "dpo": DPORecipe,
+    "reward": RewardRecipe,
+    "ppo": PPORecipe,
+    "rlhf": RLHFRecipe,
+    "pipeline": PipelineRecipe,
+}
+# The command of a stage that is not called like it.
+COMMANDS = {"pipeline": "run"}
 
 WORDS: dict[Any, tuple[str, str]] = {
     str: ("text", "texts"),
@@ -52,6 +64,21 @@ def load(path: str | os.PathLike[str] | None, overrides: Sequence[str] = (), *, 
     default_place = str(path) if path is not None else NO_FILE
     _check_stage(values.get("stage", stage), stage, places.get("stage", default_place))
     return _validated(values, kind, places, default_place)
+
+
+def load_any(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> AnyRecipe:
+    """As `load`, of whatever stage the recipe is.
+
+    Raises:
+        RecipeError: as `load`, or the recipe does not say its stage.
+    """
+    given, lines = yaml_text.read(Path(path))
+    stage, place = given.get("stage"), f"{path}:{lines['stage']}" if "stage" in lines else str(path)
+    if stage is None:
+        raise RecipeError(f"stage is missing: it must be one of {', '.join(STAGES)}.", where=place)
+    if not isinstance(stage, str) or stage not in STAGES:
+        raise _no_stage(stage, place)
+    return load(path, overrides, stage=stage)
 
 
 def load_keys(
@@ -158,10 +185,13 @@ def _validated(
 def _open_sections(values: dict[str, Any], kind: type[BaseModel]) -> None:
     """A section left out, or with all its keys commented out (null, to YAML), is one with nothing set.
 
-    Where null is a value of its own, for a stage that is skipped, only what was left out is opened.
+    Where null is a value of its own, for a stage that is skipped, only what was left out is opened, unless
+    null is what leaving it out means.
     """
     for name, field in kind.model_fields.items():
         section = _section(field)
+        if section is not None and name not in values and field.default is None:
+            values[name] = None
         if section is None or (name in values and values[name] is None and _may_be_null(field)):
             continue
         if values.get(name) is None:
@@ -208,9 +238,15 @@ def _check_stage(given: Any, stage: str, place: str) -> None:
         return
     if isinstance(given, str) and given in STAGES:
         raise RecipeError(
-            f"stage is {given}, but this is the {stage} command.", where=place, mend=f"Run: heedful {given}"
+            f"stage is {given}, but this is the {stage} command.",
+            where=place,
+            mend=f"Run: heedful {COMMANDS.get(given, given)}",
         )
-    raise RecipeError(f"stage must be one of {', '.join(STAGES)}, not {_show(given)}.", where=place)
+    raise _no_stage(given, place)
+
+
+def _no_stage(given: Any, place: str) -> RecipeError:
+    return RecipeError(f"stage must be one of {', '.join(STAGES)}, not {_show(given)}.", where=place)
 
 
 def _explain(

@@ -24,6 +24,10 @@ def _off(value: Any) -> Any:
     return "off" if value is False else value
 
 
+# What is refused: findings of this severity and worse.
+Severity = Annotated[Literal["off", "error", "warning"], BeforeValidator(_off)]
+
+
 class Section(BaseModel):
     """A group of keys: unknown keys are refused, values are strict, nothing changes after reading."""
 
@@ -50,8 +54,8 @@ class ModelSettings(Section):
     device: Text = "auto"
 
 
-class DataSettings(Section):
-    """What is learned from, and how it is cut to length."""
+class SourceSettings(Section):
+    """Files of records, and how they are read."""
 
     # One file or several.
     train: Text | Annotated[list[Text], Field(min_length=1)]
@@ -63,24 +67,15 @@ class DataSettings(Section):
     columns: list[Annotated[str, Field(pattern="^[^=]+=.+$")]] = Field(default_factory=list)
     # The files' encoding, by Python's name.
     encoding: Text = "utf-8"
-    # The share of prompts to hold out where `eval` is None; 0 holds out nothing.
-    eval_fraction: Share = 0.1
     # Read this many rows of each file.
     limit: Count | None = None
-    # Tokens of one prompt with one response.
-    max_length: Annotated[int, Field(ge=2)] = 1024
-    # Tokens of a prompt; None leaves it what the response does not need.
-    max_prompt_length: Count | None = None
-    # What happens to a prompt that is too long.
-    truncation: Literal["keep_end", "keep_start", "drop"] = "keep_end"
-    # How a conversation becomes text; auto uses the model's chat template where it has one.
-    template: Literal["auto", "chat", "plain", "raw"] = "auto"
-    # Write the rows that were left out, with their reasons, to this file.
-    quarantine: Text | None = None
     # Stop at a line that cannot be read, or leave it out and count it.
     bad_lines: Literal["error", "quarantine"] = "error"
-    # Refuse to train where the checks of `heedful check` find something this bad or worse.
-    check: Annotated[Literal["off", "error", "warning"], BeforeValidator(_off)] = "off"
+
+    @property
+    def files(self) -> list[str]:
+        """What is learned from."""
+        return [self.train] if isinstance(self.train, str) else self.train
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -93,6 +88,19 @@ class DataSettings(Section):
             "bad_lines": self.bad_lines,
         }
 
+
+class LengthSettings(Section):
+    """How records become tokens, and are cut to length."""
+
+    # Tokens of one prompt with one response.
+    max_length: Annotated[int, Field(ge=2)] = 1024
+    # Tokens of a prompt; None leaves it what the response does not need.
+    max_prompt_length: Count | None = None
+    # What happens to a prompt that is too long.
+    truncation: Literal["keep_end", "keep_start", "drop"] = "keep_end"
+    # How a conversation becomes text; auto uses the model's chat template where it has one.
+    template: Literal["auto", "chat", "plain", "raw"] = "auto"
+
     @model_validator(mode="after")
     def _prompt_leaves_room(self) -> Self:
         if self.max_prompt_length is not None and self.max_prompt_length >= self.max_length:
@@ -101,6 +109,17 @@ class DataSettings(Section):
                 f"max_length {self.max_length}"
             )
         return self
+
+
+class DataSettings(LengthSettings, SourceSettings):
+    """What is learned from, and how it is cut to length."""
+
+    # The share of prompts to hold out where `eval` is None; 0 holds out nothing.
+    eval_fraction: Share = 0.1
+    # Write the rows that were left out, with their reasons, to this file.
+    quarantine: Text | None = None
+    # Refuse to train where the checks of `heedful check` find something this bad or worse.
+    check: Severity = "off"
 
 
 class LoraSettings(Section):
@@ -181,14 +200,21 @@ class ExportSettings(Section):
     merged: bool = False
 
 
-class StageKeys(Section):
-    """What a stage is told, apart from which model it trains and where its run goes."""
+class LearningKeys(Section):
+    """How a stage learns, whatever it learns from."""
 
-    data: DataSettings
     lora: LoraSettings = LoraSettings()
     training: TrainingSettings
     guard: GuardSettings = GuardSettings()
     export: ExportSettings = ExportSettings()
+
+
+class _LearnsFrom(Section):
+    data: DataSettings
+
+
+class StageKeys(LearningKeys, _LearnsFrom):
+    """What a stage is told, apart from which model it trains and where its run goes."""
 
 
 class AnyRecipe(Section):

@@ -328,12 +328,3 @@ class RLHFRecipe(AnyRecipe):
                 "set reward.training.method to full as well, or PPO's to lora"
             )
         return self
-
-
-STAGES: dict[str, type[AnyRecipe]] = {
-    "sft": SFTRecipe,
-    "dpo": DPORecipe,
-    "reward": RewardRecipe,
-    "ppo": PPORecipe,
-    "rlhf": RLHFRecipe,
-}
