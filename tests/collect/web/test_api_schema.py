@@ -49,7 +49,7 @@ CHECKS = [
 ]
 CONFIG = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
 NASTY = ("\0", "\u202e", "'; --", "{{ 7 }}", "%s")  # spliced into texts that are sent
-FEW, MANY = 2, 100  # cases for each operation
+FEW, MANY = 2, 40  # cases for each operation; nearly all of the time goes into drawing them
 
 
 @dataclass
@@ -139,7 +139,7 @@ def spoiled(value: object, with_this: str) -> object:
 
 
 @pytest.mark.parametrize(
-    "cases", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+    "cases", [FEW, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
 )
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fits", "fits-not"])
 def test_answers_are_as_the_document_says(round_: Round, mode: GenerationMode, cases: int) -> None:
