@@ -66,11 +66,18 @@ def share(values: ArrayLike, *, groups: Sequence[Hashable] | None = None, level:
     if not ((data >= 0) & (data <= 1)).all():
         raise ValueError("a share is the mean of numbers between 0 and 1")
     mean = float(data.mean())
-    trials = len(data) / _design_effect(data - mean, codes, mean * (1 - mean))
+    trials = len(data) / design_effect(data - mean, codes, mean * (1 - mean))
     return wilson(min(mean, 1.0) * trials, trials, level=level)
 
 
-def _design_effect(residuals: NDArray[np.float64], codes: NDArray[np.intp], spread: float) -> float:
+def design_effect(residuals: NDArray[np.float64], codes: NDArray[np.intp], spread: float) -> float:
+    """How many observations that belong together tell as much as one independent one (Kish 1965), at least 1.
+
+    Args:
+        residuals: observations less their mean, `[n]`.
+        codes: each one's group, from `group_codes`.
+        spread: the variance of an independent observation.
+    """
     sizes = np.bincount(codes)
     if len(sizes) == len(codes):
         return 1.0
