@@ -63,8 +63,8 @@ class TaskFacts:
     """Whether the task has one right answer, or better and worse ones.
 
     Attributes:
-        exact: share of good responses (demonstrated, chosen) that end in a short answer a program can compare:
-            a number, a letter of a choice, a word or two.
+        exact: share of good responses (demonstrated, chosen) that come to a short answer a program can
+            compare: a number, a letter of a choice, a few words.
         same: of prompts with several good responses, the share of pairs of them that give the same answer;
             None where no prompt has two.
     """

@@ -1,9 +1,9 @@
-"""Can the model do the task yet? Alignment sharpens what a model can do; what it cannot, it has to be shown.
+"""Can the model do the task yet? Alignment sharpens what a model can do; the rest it has to be shown first.
 
-Each question has a measured figure, a threshold of our own, and the reason for it. Alignment on top of a model
-that fails one goes badly: DPO and PPO raise and lower the likelihood of what the model already says (Ouyang et
-al. 2022 and Stiennon et al. 2020 start both from SFT; Rafailov et al. 2023, section 4, start DPO from the
-chosen responses where there is no SFT model). The thresholds are ours: no paper names them.
+Each question has a measured figure, a threshold, and the reason for it. DPO and PPO raise and lower the
+likelihood of what a model says already, so alignment on top of one that fails a question goes badly: Stiennon
+et al. 2020 and Ouyang et al. 2022 start PPO from SFT, and Rafailov et al. 2023 (section 4) start DPO from SFT
+on the chosen responses where there is no SFT model. The thresholds are ours: no paper names them.
 """
 
 from __future__ import annotations
@@ -84,32 +84,39 @@ _QUESTIONS = (
         lambda facts: facts.ended,
         LEAST_ENDED,
         True,
-        lambda facts, figure: f"{share(figure)} of its own answers end by themselves within {facts.limit} "
-        f"tokens; at least {LEAST_ENDED:.0%} should",
+        lambda facts, figure: (
+            f"{share(figure)} of its own answers end by themselves within {facts.limit} "
+            f"tokens; at least {LEAST_ENDED:.0%} should"
+        ),
     ),
     _Question(
         "format",
         lambda facts: facts.in_format,
         LEAST_IN_FORMAT,
         True,
-        lambda facts, figure: f"{share(figure)} of its own answers have the form of the good ones "
-        f"({', '.join(facts.traits)}); at least {LEAST_IN_FORMAT:.0%} should",
+        lambda facts, figure: (
+            f"{share(figure)} of its own answers have the form of the good ones "
+            f"({', '.join(facts.traits)}); at least {LEAST_IN_FORMAT:.0%} should"
+        ),
     ),
     _Question(
         "loops",
         lambda facts: facts.looping,
         MOST_LOOPING,
         False,
-        lambda facts, figure: f"{share(figure)} of its own answers go round in circles; at most "
-        f"{MOST_LOOPING:.0%} should",
+        lambda facts, figure: (
+            f"{share(figure)} of its own answers go round in circles; at most {MOST_LOOPING:.0%} should"
+        ),
     ),
     _Question(
         "distance",
         lambda facts: facts.good_above_own,
         DISTANCE,
         False,
-        lambda facts, figure: f"good responses cost it {nats(figure)} more than its own answers do; at most "
-        f"{DISTANCE:g} should lie between",
+        lambda facts, figure: (
+            f"good responses cost it {nats(figure)} more than its own answers do; at most "
+            f"{DISTANCE:g} should lie between"
+        ),
     ),
 )
 
