@@ -12,7 +12,7 @@ from heedful.collect.candidates import generator
 from heedful.collect.chat import CannotAnswer, OnText
 from heedful.collect.journal import Drawn
 from heedful.collect.model import Item
-from heedful.models.sharing import Models, Voice
+from heedful.models.sharing import Models
 from heedful.records import Messages
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ class ModelSampler:
         from heedful.models.sampler import answer
 
         voice = self._models.get(self.name)
-        taken = [at for at, conversation in enumerate(conversations) if self._takes(voice, conversation)]
+        taken = [
+            at
+            for at, conversation in enumerate(conversations)
+            if not voice.cannot_answer(conversation, self._limit)
+        ]
         found: list[list[Drawn]] = [[] for _ in conversations]
         with self._models.lock:
             answers = answer(
@@ -68,16 +72,6 @@ class ModelSampler:
         for number, (text, sample) in enumerate(answers):
             found[taken[number // count]].append(Drawn(text, sample.ended))
         return found
-
-    def _takes(self, voice: Voice, conversation: Messages) -> bool:
-        from heedful.render.chat import TemplateRefused
-
-        try:
-            prompt = voice.encoded(conversation)
-        except TemplateRefused:
-            return False
-        room = voice.room(prompt)
-        return bool(prompt) and (room is None or room >= self._limit)
 
 
 class ModelSpeaker:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -64,12 +64,15 @@ class Answer:
         text: the answer, without the end-of-turn token.
         ended: whether the model ended it by itself; False where the length limit cut it off.
         tokens: its length in tokens.
+        ids: every token that the model chose, the one that ended the answer among them; for whoever asks how
+            likely it was.
     """
 
     prompt: Messages
     text: str
     ended: bool
     tokens: int
+    ids: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

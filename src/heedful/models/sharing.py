@@ -43,6 +43,22 @@ class Voice:
         """
         return self.renderer.encode_prompts([self.renderer.prompt_text(conversation)])[0]
 
+    def cannot_answer(self, conversation: Messages, tokens: int) -> str:
+        """Why there can be no answer of so many tokens, as a reason code; empty where there can.
+
+        `template_refused`, `empty_prompt`, or `no_room` within the model's context.
+        """
+        from heedful.render.chat import TemplateRefused
+
+        try:
+            prompt = self.encoded(conversation)
+        except TemplateRefused:
+            return "template_refused"
+        if not prompt:
+            return "empty_prompt"
+        room = self.room(prompt)
+        return "" if room is None or room >= tokens else "no_room"
+
     def room(self, prompt: Sequence[int]) -> int | None:
         """How many tokens an answer can have; None where nothing is known to limit it."""
         longest = self.backbone.context_length
