@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 
-from heedful.collect import items, log, people
+from heedful.collect import items, log, people, schema
 from heedful.collect.answer import Answer
 from heedful.collect.as_records import records_of
 from heedful.collect.chat import TRIES, CannotAnswer, Chats
 from heedful.collect.database import Database
 from heedful.collect.journal import Drawn
 from heedful.collect.project import Project
+from heedful.collect.rules import Refused
 from heedful.collect.settings import Settings
 from heedful.records import Candidates, Message, Preference, assistant, user
 from tests.collect.speakers import Fake, answered, chatting, wait
@@ -349,6 +351,28 @@ def test_a_pair_that_the_project_has_already_is_voted_on_as_it_stands_there(
     assert isinstance(vote, Preference)
     assert vote.chosen == (kept,)
     assert (item.origin, item.responses[0].turns[0].content) == ("data", texts[order[0]])
+
+
+def test_how_much_better_an_answer_was_is_exported_as_the_margin(database: Database) -> None:
+    project = Project.open(database, Settings(strength=4))
+    ann = add(project, "ann")
+    with chatting(Fake("A"), Fake("B")) as chats:
+        choose(chats, project, ann, "b", "Hello", strength=3)
+    with project.database.read() as connection:
+        (record,) = records_of(connection, project.settings)
+    assert (record.margin, record.metadata["scale"]) == (3.0, 4)
+
+
+def test_a_choice_that_does_not_fit_leaves_nothing_and_can_be_made_again(database: Database) -> None:
+    project = Project.open(database, Settings(strength=4))
+    ann = add(project, "ann")
+    with chatting(Fake("A"), Fake("B")) as chats:
+        with pytest.raises(Refused, match="how much better"):
+            choose(chats, project, ann, "a", "Hello")
+        with project.database.read() as connection:
+            assert connection.execute(select(schema.items.c.id)).all() == []
+        choose(chats, project, ann, "a", strength=1)
+    assert [entry.answer.strength for entry in entries(project)] == [1]
 
 
 def test_a_chat_makes_pairs_in_a_project_that_asks_for_something_else(database: Database) -> None:

@@ -208,6 +208,9 @@ class Chats:
 
         Args:
             answer: in terms of what is shown.
+
+        Raises:
+            Refused: it does not fit what the project asks of a pair.
         """
         one = self.of(person)
         with one.lock:

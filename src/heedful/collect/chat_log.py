@@ -16,6 +16,7 @@ from heedful.collect.answer import Answer
 from heedful.collect.making import fingerprint
 from heedful.collect.model import Item, Response
 from heedful.collect.project import now
+from heedful.collect.rules import check
 from heedful.collect.settings import Settings
 from heedful.records import GENERATED_BY, Candidates, Messages
 
@@ -30,6 +31,11 @@ class Told:
 
     item: int
     shown: tuple[int, ...]
+
+
+def of_a_pair(settings: Settings) -> Settings:
+    """What is asked in a chat: a pair of one person, whatever the project asks otherwise."""
+    return settings.model_copy(update={"task": "pairwise", "overlap": 1})
 
 
 def give(
@@ -48,8 +54,13 @@ def give(
     Args:
         shown: which of the responses stood in each place.
         answer: in terms of what was shown.
+
+    Raises:
+        Refused: it does not fit what is asked; nothing is to be kept of the transaction.
     """
-    item = _item(connection, settings, prompt, responses, cut)
+    asked = of_a_pair(settings)
+    item = _item(connection, asked, prompt, responses, cut)
+    fitting = check(answer, item, asked)
     ours = [response.turns for response in responses]
     theirs = [response.turns for response in item.responses]
     places = tuple(theirs.index(ours[index]) for index in shown)
@@ -60,7 +71,7 @@ def give(
         person=person,
         kind="chat",
         action="give",
-        answer=answer.of_item(places),
+        answer=fitting.of_item(places),
         shown=places,
         seconds=seconds,
         at=now(),
@@ -88,7 +99,7 @@ def retract(connection: Connection, person: int, told: Told) -> None:
 
 def _item(
     connection: Connection,
-    settings: Settings,
+    asked: Settings,
     prompt: Messages,
     responses: Sequence[Response],
     cut: bool,
@@ -96,8 +107,6 @@ def _item(
     turns = tuple(response.turns for response in responses)
     metadata = {GENERATED_BY: [response.generator for response in responses], **({CUT: True} if cut else {})}
     record = Candidates(prompt, turns, f"chat-{secrets.token_hex(8)}", SOURCE, metadata)
-    # A pair for one person, whatever else the project asks.
-    asked = settings.model_copy(update={"task": "pairwise", "overlap": 1})
     items.add_records(connection, [record], asked, origin="chat")
     same = select(schema.items).where(schema.items.c.fingerprint == fingerprint(prompt, turns))
     return Item.of(connection.execute(same).one())

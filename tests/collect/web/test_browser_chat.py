@@ -69,7 +69,7 @@ def test_a_conversation_by_keyboard(
     assert page.evaluate("window.same")  # no reload while one reads
     assert page.locator(".turn.user .rich").inner_text() == "Hello\nthere"
     second = page.locator(".at-b .rich").inner_text()
-    assert page.locator("#said").inner_text() == "Both answers are there. 1 for A, 2 for B."
+    assert page.locator("#said").inner_text() == "Both answers are there. Which is better?"
 
     page.keyboard.press("r")
     page.keyboard.type("t1x2")  # of no meaning while one types

@@ -92,7 +92,7 @@ def test_a_question_two_answers_and_a_choice(project: Project, sign_in: SignIn) 
     page = answers(client)
     both = shown(page)
     assert sorted(both) == ["First", "Second"]
-    post(client, "pick", turn=token_of(page), verdict="b", rationale=" Kinder. ")
+    post(client, "pick", turn=token_of(page), choice="b", rationale=" Kinder. ")
 
     page = client.get("/chat").text
     assert shown(page) == both[1:]
@@ -111,7 +111,7 @@ def test_no_page_says_who_wrote_an_answer(sign_in: SignIn, project: Project) -> 
     post(client, "say", text="Hello")
     page = answers(client)
     seen += [client.get("/chat"), client.get("/chat/live")]
-    seen.append(post(client, "pick", turn=token_of(page), verdict="tie"))
+    seen.append(post(client, "pick", turn=token_of(page), choice="tie"))
     seen += [client.get("/chat"), client.get("/chat/live"), client.get("/mine")]
 
     assert {entry.kind for entry in entries(project)} == {"chat"}
@@ -128,7 +128,7 @@ def test_a_conversation_survives_a_reload_and_is_ones_own(sign_in: SignIn) -> No
 
     assert token_of(ann.get("/chat").text) == token_of(page)
     assert "A secret" not in bob.get("/chat").text
-    post(bob, "pick", turn=token_of(page), verdict="a")
+    post(bob, "pick", turn=token_of(page), choice="a")
     assert 'data-state="ready"' in ann.get("/chat").text
 
 
@@ -140,7 +140,7 @@ def test_texts_of_people_and_models_are_shown_as_text(project: Project, sign_in:
         fresh = client.get("/chat").text
         post(client, "say", text=SCRIPT)
         page = answers(client)
-        post(client, "pick", turn=token_of(page), verdict="both_bad")
+        post(client, "pick", turn=token_of(page), choice="both_bad")
         after = client.get("/chat").text
     for html in (fresh, page, after):
         assert "<script>alert" not in html
@@ -151,8 +151,8 @@ def test_texts_of_people_and_models_are_shown_as_text(project: Project, sign_in:
     ("action", "fields"),
     [
         ("pick", {}),
-        ("pick", {"verdict": "skip"}),
-        ("pick", {"verdict": "a", "rationale": "x" * 20_001}),
+        ("pick", {"choice": "skip"}),
+        ("pick", {"choice": "a", "rationale": "x" * 20_001}),
         ("say", {"text": "x" * (LONGEST + 1)}),
         ("new", {"system": "x" * (LONGEST + 1)}),
     ],
@@ -174,15 +174,52 @@ def test_a_choice_follows_the_projects_settings(project: Project, chats: Chats, 
     post(client, "say", text="Hello")
     page = answers(client)
 
-    assert re.findall(r'name="verdict" value="(\w+)"', page) == ["a", "b"]
+    assert re.findall(r'name="choice" value="(\w+)"', page) == ["a", "b"]
     for fields in (
-        {"verdict": "tie", "rationale": "x"},
-        {"verdict": "both_bad", "rationale": "x"},
-        {"verdict": "a"},
+        {"choice": "tie", "rationale": "x"},
+        {"choice": "both_bad", "rationale": "x"},
+        {"choice": "a"},
     ):
         assert post(client, "pick", turn=token_of(page), **fields).status_code == 400
-    assert post(client, "pick", turn=token_of(page), verdict="a", rationale="x").status_code == 303
+    assert post(client, "pick", turn=token_of(page), choice="a", rationale="x").status_code == 303
     assert len(entries(project)) == 1
+
+
+SEVEN = ["a3", "a2", "a1", "tie", "b1", "b2", "b3"]
+FOUR = ["a4", "a3", "a2", "a1", "tie", "b1", "b2", "b3", "b4"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "choice", "given"),
+    [
+        (Settings(strength=4), [*FOUR, "both_bad"], "b4", Answer(verdict="b", strength=4)),
+        (Settings(strength=4), [*FOUR, "both_bad"], "tie", Answer(verdict="tie")),
+        (Settings(strength=7), [*SEVEN, "both_bad"], "a2", Answer(verdict="a", strength=2)),
+        (Settings(strength=7), [*SEVEN, "both_bad"], "tie", Answer(verdict="tie", strength=0)),
+        (Settings(strength=7, both_bad=False), SEVEN, "b1", Answer(verdict="b", strength=1)),
+        (
+            Settings(strength=7, tie=False, task="rating"),
+            [*SEVEN[:3], *SEVEN[4:], "both_bad"],
+            "both_bad",
+            Answer(verdict="both_bad"),
+        ),
+    ],
+)
+def test_how_much_better_an_answer_is_is_asked_where_the_project_asks_it(
+    project: Project, chats: Chats, sign_in: SignIn, settings: Settings, steps: list[str], choice: str, given
+) -> None:
+    asking = Project.open(project.database, settings)
+    cookies = sign_in("ann").cookies
+    client = TestClient(create_app(asking, chats=chats), OWN, cookies=cookies, follow_redirects=False)
+    post(client, "say", text="Hello")
+    page = answers(client)
+
+    assert re.findall(r'name="choice" value="(\w+)"', page) == steps
+    for nonsense in ("a", "b", "a9", "b4" if settings.strength == 7 else "b5"):
+        assert post(client, "pick", turn=token_of(page), choice=nonsense).status_code == 400
+    assert post(client, "pick", turn=token_of(page), choice=choice).status_code == 303
+    (entry,) = entries(project)
+    assert entry.answer.as_shown(entry.shown) == given
 
 
 def test_an_answer_that_was_cut_says_so(project: Project, sign_in: SignIn) -> None:

@@ -12,9 +12,14 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from heedful.collect.answer import MOST_LETTERS, Answer
 from heedful.collect.chat import LONGEST, Chats, Conversation
+from heedful.collect.chat_log import of_a_pair
+from heedful.collect.model import Person
+from heedful.collect.project import Project
+from heedful.collect.rules import Refused
 from heedful.collect.settings import Settings
+from heedful.collect.web.asking import STRENGTHS
+from heedful.collect.web.judging_forms import Entered
 from heedful.collect.web.pages import page
 from heedful.collect.web.views import letter
 from heedful.collect.web.visit import Annotator, OwnForm, ProjectDep
@@ -46,6 +51,15 @@ class Written:
     letter: str
     text: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the scale from one answer to the other, in terms of what is shown; `value` is its choice."""
+
+    value: str
+    letter: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +105,14 @@ def seen(one: Conversation) -> Seen:
 
 
 @router.get("")
-def show(request: Request, chats: ChatsDep, person: Annotator) -> Response:
-    return page(request, "chat.html.j2", seen=seen(chats.of(person.id)), longest=LONGEST)
+def show(request: Request, project: ProjectDep, chats: ChatsDep, person: Annotator) -> Response:
+    return _page(request, "chat.html.j2", project, chats, person)
 
 
 @router.get("/live")
-def live(request: Request, chats: ChatsDep, person: Annotator) -> Response:
+def live(request: Request, project: ProjectDep, chats: ChatsDep, person: Annotator) -> Response:
     """The part of the page that changes while answers are written."""
-    return page(request, "chat_live.html.j2", seen=seen(chats.of(person.id)), longest=LONGEST)
+    return _page(request, "chat_live.html.j2", project, chats, person)
 
 
 @router.post("/say")
@@ -109,8 +123,14 @@ def say(chats: ChatsDep, person: Annotator, form: OwnForm) -> Response:
 
 @router.post("/pick")
 def pick(project: ProjectDep, chats: ChatsDep, person: Annotator, form: OwnForm) -> Response:
-    answer = _answer(form, project.settings)
-    chats.pick(project, person.id, str(form.get("turn", "")), answer)
+    asked = of_a_pair(project.settings)
+    try:
+        answer = Entered.of_form(form, asked, len("ab")).answer(asked)
+        if answer.skipped:
+            raise Refused("Choose one of the answers.")
+        chats.pick(project, person.id, str(form.get("turn", "")), answer)
+    except Refused as refused:
+        raise HTTPException(400, str(refused)) from None
     return _back()
 
 
@@ -146,22 +166,19 @@ def new(chats: ChatsDep, person: Annotator, form: OwnForm) -> Response:
     return _back()
 
 
-def _answer(form: FormData, settings: Settings) -> Answer:
-    """The choice that a form holds, in terms of what is shown.
+def _page(request: Request, template: str, project: Project, chats: Chats, person: Person) -> Response:
+    conversation = seen(chats.of(person.id))
+    return page(request, template, seen=conversation, steps=_steps(project.settings), longest=LONGEST)
 
-    Raises:
-        HTTPException: 400, it holds none that may be made.
-    """
-    verdict = form.get("verdict")
-    allowed = {"a", "b", *(["tie"] if settings.tie else []), *(["both_bad"] if settings.both_bad else [])}
-    if verdict not in allowed:
-        raise HTTPException(400, "Choose one of the answers.")
-    rationale = _text(form, "rationale", MOST_LETTERS).strip()
-    if settings.rationale == "required" and not rationale:
-        raise HTTPException(400, "Say in a few words why.")
-    if settings.rationale == "off" and rationale:
-        raise HTTPException(400, "No rationale is asked for here.")
-    return Answer.model_validate({"verdict": verdict, "rationale": rationale})
+
+def _steps(settings: Settings) -> list[Step]:
+    """The scale from A to B, where the project asks how much better; empty where it does not."""
+    if settings.strength is None:
+        return []
+    words = STRENGTHS[settings.strength]
+    a = [Step(f"a{steps}", "A", said) for steps, said in reversed(words.items())]
+    b = [Step(f"b{steps}", "B", said) for steps, said in words.items()]
+    return [*a, *([Step("tie", "", "Tie")] if settings.tie else []), *b]
 
 
 def _text(form: FormData, name: str, most: int) -> str:

@@ -3,7 +3,7 @@
 Field names, all in terms of what is shown:
 
     choice             a, b, tie, both_bad; on the scale of 7 a1 ... a3 and b1 ... b3; skip in any task
-    strength           1 to 4, on the scale of 4
+    strength           1 to 4, on the scale of 4; or the choice says it as on the other, up to a4 and b4
     rank-0, rank-1     the rank of each response
     score-0-1          of the first response by the second aspect
     thumb-0            up or down
@@ -26,7 +26,7 @@ from heedful.collect.settings import Settings
 
 _VERDICTS: dict[str, Verdict] = {"a": "a", "b": "b", "tie": "tie", "both_bad": "both_bad"}
 _SIDES: tuple[Verdict, ...] = ("a", "b")
-_STEPS = {f"{side}{step}": (side, step) for side in _SIDES for step in range(1, STRONGEST[7] + 1)}
+_STEPS = {f"{side}{step}": (side, step) for side in _SIDES for step in range(1, max(STRONGEST.values()) + 1)}
 _THUMB = "thumb"
 """The aspect under which a draft keeps thumbs of which some are not given yet; an answer has all or none."""
 
@@ -124,7 +124,7 @@ class Entered:
 
     def _pair(self, settings: Settings) -> tuple[Verdict | None, int | None]:
         """The verdict on a pair, and how strong it is if the scale asks for that."""
-        if settings.strength == 7 and self.choice in _STEPS:
+        if settings.strength is not None and self.choice in _STEPS:
             return _STEPS[self.choice]
         verdict = _VERDICTS.get(self.choice)
         sided = settings.strength == 4 and verdict in ("a", "b")

@@ -3,7 +3,7 @@ import { alone, typing } from "./keys.js";
 
 const OFTEN = 250; // milliseconds between two looks at the answers
 const SAID = {
-  ready: "Both answers are there. 1 for A, 2 for B.",
+  ready: "Both answers are there. Which is better?",
   same: "Both gave the same answer.",
   stopped: "Stopped.",
   failed: "There is no answer.",
@@ -67,7 +67,8 @@ addEventListener("keydown", (event) => {
     field("rationale").closest("details").open = true;
     field("rationale").focus();
   } else {
-    const button = chat.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    const key = CSS.escape(event.key);
+    const button = chat.querySelector(`[data-key="${key}"], [data-also="${key}"]`);
     if (button) { event.preventDefault(); button.click(); }
   }
 });
