@@ -67,7 +67,7 @@ class Standing:
 
     @property
     def rank(self) -> str:
-        """"2" or "1-3": the places that the intervals leave open."""
+        """ "2" or "1-3": the places that the intervals leave open."""
         one = self.best_rank == self.worst_rank
         return str(self.best_rank) if one else f"{self.best_rank}-{self.worst_rank}"
 
@@ -152,9 +152,7 @@ def rank(results: Sequence[Result], *, styles: Mapping[str, ArrayLike] | None = 
     )
 
 
-def _standing(
-    name: str, fit: SoftFit, places: Mapping[str, int], side: Array, outcomes: Array
-) -> Standing:
+def _standing(name: str, fit: SoftFit, places: Mapping[str, int], side: Array, outcomes: Array) -> Standing:
     """One model's place; `side`: 1 where it is the first of a comparison, -1 where the second."""
     features, models = len(fit.weights), len(places)
     centred = np.zeros(features)

@@ -134,7 +134,7 @@ def ratio(
     if not bottom.sum() > 0:
         raise DataError("There is nothing to take the mean of.", mend="Evaluate on at least one answer.")
     codes = group_codes(groups, len(top))
-    a, b = np.bincount(codes, weights=top), np.bincount(codes, weights=bottom)
+    a, b = _sums(codes, top), _sums(codes, bottom)
     count = len(a)
     value = float(a.sum() / b.sum())
     if count < 2:
@@ -152,6 +152,11 @@ def ratio(
     )
     low, high = np.quantile(strays, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value, value - float(high) * error, value - float(low) * error)
+
+
+def _sums(codes: Indices, values: Array) -> Array:
+    """Of each group, `[groups]`."""
+    return np.bincount(codes, weights=values).astype(np.float64)
 
 
 def _strays(weights: Array, a: Array, b: Array, value: float, correction: float) -> Array:

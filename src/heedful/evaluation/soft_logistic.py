@@ -20,8 +20,8 @@ from heedful.intervals import LEVEL
 STEPS = 50
 TOLERANCE = 1e-10
 PRIOR = 1.0
-"""Imaginary drawn comparisons for each row of a prior: one keeps what always wins finite, and is nothing beside
-many real ones."""
+"""Imaginary drawn comparisons for each row of a prior: one keeps what always wins finite, and is nothing
+beside many real ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,13 +87,13 @@ def fit_soft(design: Array, outcomes: Array, codes: Indices, *, prior: Array) ->
         if np.abs(step).max(initial=0.0) < TOLERANCE:
             break
     chances = sigmoid(rows @ weights)
-    inverse = np.linalg.inv(_hessian(rows, times, chances))
+    inverse: Array = np.linalg.inv(_hessian(rows, times, chances))
     decisive = float(np.square(2 * outcomes - 1).mean())
     count = int(codes.max()) + 1
     sums = np.zeros((count, rows.shape[1]))
     np.add.at(sums, codes, design * (outcomes - chances[: len(design)])[:, None])
-    meat = sums.T @ sums * (count / max(1, count - 1))
-    return SoftFit(weights, inverse @ meat @ inverse, decisive * inverse, max(1, count - 1))
+    seen: Array = inverse @ (sums.T @ sums) @ inverse * (count / max(1, count - 1))
+    return SoftFit(weights, seen, decisive * inverse, max(1, count - 1))
 
 
 def _loss(rows: Array, labels: Array, times: Array, weights: Array) -> float:
