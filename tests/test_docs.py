@@ -1,4 +1,4 @@
-"""The README and the docs run as they stand, on a tiny model in the default model's place."""
+"""What README and docs name is there, and what preparing data comes to; `tests/docs` runs every page."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ from typing import Any
 import pytest
 
 import heedful
-from heedful import data
 from heedful.cli import main
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture
-def work(tiny_default: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with the data that the docs speak of."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    pairs = heedful.read(data.path("everyday/preferences-train.jsonl"), limit=12)
-    heedful.write(pairs, "pairs.jsonl")
-    heedful.write(heedful.read(data.path("everyday/preferences-held-out.jsonl"), limit=4), "held-out.jsonl")
-    return folder
 
 
 def test_preparing_data_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,18 +35,6 @@ def test_preparing_data_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mo
     names: dict[str, Any] = {}
     exec(compile(block, "preparing-data.md", "exec"), names)
     assert (len(names["pairs"]), names["pairs"][0].margin) == (12, 4)
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
-def test_python_blocks_run_as_they_stand(page: str, work: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (CHECKOUT / page).read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), names)
-    report = (work / "report.html").read_text(encoding="utf-8")
-    assert "<html" in report
-    assert "Side by side" in report or "side by side" in report
 
 
 def test_every_command_named_in_the_docs_exists() -> None:

@@ -1,0 +1,56 @@
+"""Every command and every code block of README and docs is run, page by page, in the order they stand in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from heedful.recipe.load import STAGES
+from tests.docs.blocks import Block, blocks, pages
+from tests.docs.running import Page
+from tests.docs.world import furnish
+
+PLAIN = ("text", "")  # drawings and outputs
+
+
+@pytest.fixture
+def work(tiny_default: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if any(b.language not in PLAIN for b in blocks(page))]
+)
+def test_what_a_page_says_runs(page: str, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(work, page)
+    names: dict[str, object] = {}
+    runs = Page(monkeypatch)
+    for block in blocks(page):
+        match block.language:
+            case "console":
+                assert block.commands, f"{block.where} has no command"
+                for command in block.commands:
+                    runs.run(command)
+            case "python":
+                exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
+            case "yaml":
+                _check_yaml(block)
+            case "json":
+                json.loads(block.text)
+            case language:
+                assert language in PLAIN, f"{block.where}: nobody runs {language}"
+
+
+def _check_yaml(block: Block) -> None:
+    """A recipe's keys, or a part of them: each is a key of some stage."""
+    if block.text.startswith("--8<--"):  # a file of `recipes/`, all of which are dry-run elsewhere
+        return
+    found = yaml.safe_load(block.text)
+    known = {key for kind in STAGES.values() for key in kind.model_fields}
+    assert set(found) <= known, block.where
