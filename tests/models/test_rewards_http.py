@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from heedful.errors import RewardError
+from heedful.models import endpoint
 from heedful.models.rewards import HttpReward, checked
-from heedful.models.rewards import http as http_module
 from heedful.records import Message, Messages, user
 
 PROMPTS: list[Messages] = [(user("one"),), (Message("system", "be short"), user("two")), (user("three"),)]
@@ -85,7 +85,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were waited between attempts, without the waiting."""
     found: list[float] = []
-    monkeypatch.setattr(http_module.time, "sleep", found.append)
+    monkeypatch.setattr(endpoint.time, "sleep", found.append)
     return found
 
 
@@ -198,7 +198,7 @@ def test_retry_after_is_honoured_within_reason(server: Server, waits: list[float
     checked(HttpReward(server.url, retries=5), PROMPTS, RESPONSES)
     assert waits[:2] == [7.0, 0.0]
     assert 20 < waits[2] <= 30
-    assert waits[3:] == [http_module.LONGEST_WAIT, 16.0]
+    assert waits[3:] == [endpoint.LONGEST_WAIT, 16.0]
 
 
 def test_a_slow_answer_is_a_time_out_and_is_asked_again(server: Server, waits: list[float]) -> None:

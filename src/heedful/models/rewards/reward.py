@@ -99,7 +99,7 @@ def as_list(found: Any) -> list[Any]:
 
 def complaint(name: str, what: str, prompt: Messages, response: str) -> RewardError:
     """An error that shows the text it came about."""
-    texts = f"\n  prompt: {_shown(prompt_text(prompt))}\n  response: {_shown(response)}"
+    texts = f"\n  prompt: {excerpt(prompt_text(prompt))}\n  response: {excerpt(response)}"
     return RewardError(what + texts, where=f"reward {name}")
 
 
@@ -134,7 +134,8 @@ def _wrong(score: Any) -> str:
     return ""
 
 
-def _shown(text: str) -> str:
+def excerpt(text: str) -> str:
+    """A text on one line, in quotes, its middle left out where it is long."""
     if len(text) > SHOWN:
         text = f"{text[: SHOWN // 2]} … {text[-(SHOWN // 2 - 3) :]}"
     return json.dumps(text, ensure_ascii=False)
