@@ -38,11 +38,13 @@ class Verdict:
         choice: None where it gave no verdict that can be read.
         margin: how much better the first answer is, in the judge's own unit, where it has one.
         why: its reason, where it gave one, or why there is no verdict.
+        undecided: why there is no verdict, in one word to count by; "" where there is one.
     """
 
     choice: Choice | None
     margin: float | None = None
     why: str = ""
+    undecided: str = ""
 
 
 class Judge(Protocol):

@@ -8,6 +8,9 @@ from heedful.evaluation.duels import Choice, Duel
 from heedful.judges.judge import Judge, OnDone, Question, Verdict
 from heedful.records import Messages
 
+_SAME = Verdict("tie")
+_TURNED: dict[Choice | None, Choice | None] = {"first": "second", "second": "first"}
+
 
 def both_orders(
     judge: Judge,
@@ -27,36 +30,61 @@ def both_orders(
         JudgeError: the judge cannot be asked.
         ValueError: there are not as many prompts as answers on either side.
     """
-    rows = list(zip(prompts, answers, baselines, strict=True))
-    asked = [at for at, (_, answer, baseline) in enumerate(rows) if answer != baseline]
-    questions = [Question(*rows[at]) for at in asked]
-    if not judge.symmetric:
-        questions += [
-            Question(prompt, baseline, answer) for prompt, answer, baseline in map(rows.__getitem__, asked)
-        ]
-    verdicts = judge(questions, on_done) if questions else []
-    forward = dict(zip(asked, verdicts, strict=False))
-    backward = {at: _turned(found) for at, found in forward.items()}
-    if not judge.symmetric:
-        backward = dict(zip(asked, verdicts[len(asked) :], strict=True))
-    same = Verdict("tie")
-    return [_duel(row, forward.get(at, same), backward.get(at, same)) for at, row in enumerate(rows)]
+    questions = [Question(*row) for row in zip(prompts, answers, baselines, strict=True)]
+    verdicts = ask_both_orders(judge, questions, on_done)
+    return [duel(question, *pair) for question, pair in zip(questions, verdicts, strict=True)]
 
 
-def _duel(row: tuple[Messages, str, str], forward: Verdict, backward: Verdict) -> Duel:
-    margins = [
-        m for m in (forward.margin, None if backward.margin is None else -backward.margin) if m is not None
-    ]
+def ask_both_orders(
+    judge: Judge, questions: Sequence[Question], on_done: OnDone | None = None
+) -> list[tuple[Verdict, Verdict]]:
+    """A judge's verdict on each question as it is and with its answers changed round, each in the terms of
+    the order in which it was asked.
+
+    The two are asked one after the other, so that a budget that ends leaves whole pairs. Otherwise as
+    `both_orders`.
+
+    Raises:
+        JudgeError: the judge cannot be asked.
+    """
+    asked: list[Question] = []
+    for question in questions:
+        if question.first != question.second:
+            asked.append(question)
+            if not judge.symmetric:
+                asked.append(Question(question.prompt, question.second, question.first))
+    verdicts = iter(judge(asked, on_done) if asked else [])
+    found: list[tuple[Verdict, Verdict]] = []
+    for question in questions:
+        if question.first == question.second:
+            found.append((_SAME, _SAME))
+            continue
+        forward = next(verdicts)
+        found.append((forward, turned(forward) if judge.symmetric else next(verdicts)))
+    return found
+
+
+def duel(question: Question, forward: Verdict, backward: Verdict) -> Duel:
+    """A question with its verdicts in both orders; its first answer is the candidate's."""
+    signed = (forward.margin, None if backward.margin is None else -backward.margin)
+    margins = [margin for margin in signed if margin is not None]
+    missing = next((verdict for verdict in (forward, backward) if verdict.choice is None), forward)
     return Duel(
-        *row,
+        question.prompt,
+        question.first,
+        question.second,
         forward=forward.choice,
         backward=backward.choice,
         margin=sum(margins) / len(margins) if margins else None,
-        why=forward.why,
+        why=missing.why,
     )
 
 
-def _turned(verdict: Verdict) -> Verdict:
-    turned: dict[Choice | None, Choice | None] = {"first": "second", "second": "first"}
-    margin = None if verdict.margin is None else -verdict.margin
-    return Verdict(turned.get(verdict.choice, verdict.choice), margin, verdict.why)
+def turned(verdict: Verdict) -> Verdict:
+    """The verdict as one on the same answers in the other order."""
+    return Verdict(
+        _TURNED.get(verdict.choice, verdict.choice),
+        None if verdict.margin is None else -verdict.margin,
+        verdict.why,
+        verdict.undecided,
+    )
