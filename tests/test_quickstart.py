@@ -14,10 +14,13 @@ import pytest
 import heedful
 from heedful import data, quickstart
 from heedful.errors import DataError, RunError
+from heedful.evaluating import evaluate
+from heedful.evaluating.examined import Examined
+from heedful.evaluating.judged import score_answers
+from heedful.evaluating.pages import IMPLICIT, PER_TOKEN
 from heedful.evaluation.behaviour import Answer
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import FunctionReward, load_reward
-from heedful.evaluating import IMPLICIT, PER_TOKEN, Examined, evaluate, score_answers
 from heedful.records import Message
 from heedful.report import ReportData
 from heedful.training.run_folder import RunFolder
@@ -26,6 +29,7 @@ from tests import tiny
 
 HELD_OUT = "everyday/preferences-held-out.jsonl"
 CACHE = "HEEDFUL_CACHE"
+REWARD = "Reward model"
 MODELS = ["base", "SFT", "DPO", "PPO"]
 # Of what stages learn from: a few steps of each show that they fit together.
 LESS = {"_DEMONSTRATIONS": 16, "_PAIRS": 16, "_REWARD_PAIRS": 16, "_ITERATIONS": 2, "_EPISODES": 4}
@@ -55,7 +59,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Quickstart:
         patch.setenv(CACHE, str(cache))
         for name, less in LESS.items():
             patch.setattr(quickstart, name, less)
-        for module in ("heedful.rlhf", "heedful.models.rewards.build"):
+        for module in ("heedful.training.weights", "heedful.models.rewards.build"):
             patch.setattr(importlib.import_module(module), "load", counted)
         found = quickstart.run(output, Reporter(stream=io.StringIO())).data
     return Quickstart(cache, output, found, loaded)
@@ -72,8 +76,8 @@ def test_quickstart_shows_all_models_side_by_side(ran: Quickstart) -> None:
     assert found.stages == MODELS
     assert [row.stage for row in found.accuracy if row.label == PER_TOKEN] == MODELS
     assert {row.n for row in found.accuracy} == {44}
-    assert list(found.behaviour) == list(found.scores) == MODELS
-    assert {len(scores) for scores in found.scores.values()} == {32}
+    assert list(found.behaviour) == list(found.scores[REWARD]) == MODELS
+    assert {len(scores) for scores in found.scores[REWARD].values()} == {32}
     assert len(found.side_by_side) == 12
     assert all(list(item.answers) == MODELS for item in found.side_by_side)
     assert {curve.title.split(":")[0] for curve in found.curves} == {"SFT", "DPO", "Reward model", "PPO"}
@@ -101,7 +105,7 @@ def test_the_scores_are_those_of_the_reward_model_that_ppo_learned_from(ran: Qui
         scores = reward([(Message("user", prompt),) for prompt in shown], list(shown.values()))
         ended = [item.ended[model] for item in ran.found.side_by_side]
         expected = [score if whole else math.nan for score, whole in zip(scores, ended, strict=True)]
-        found = ran.found.scores[model].scores[:12].tolist()
+        found = ran.found.scores[REWARD][model].scores[:12].tolist()
         assert found == pytest.approx(expected, abs=1e-4, nan_ok=True)
 
 
@@ -147,7 +151,7 @@ def test_evaluate_compares_the_trained_policy_with_its_untrained_self(
     pairs = heedful.read(data.path(HELD_OUT), limit=6)
     heedful.train.dpo(backbone, pairs, output=tmp_path / "run", max_steps=30, learning_rate=1e-2, quiet=True)
     found = evaluate(backbone, baseline=backbone, data=pairs, prompts=2, max_new_tokens=4, quiet=True)
-    (implicit,) = [row for row in found.data.accuracy if row.label == IMPLICIT]
+    (implicit,) = [row for row in found.data.accuracy if row.label.startswith(IMPLICIT)]
     assert implicit.value > 0.6
     assert implicit.n == 6
     assert found.save(tmp_path / "out" / "report.html").exists()
@@ -175,7 +179,7 @@ def test_the_rulers_of_length_know_responses_as_they_were_before_they_were_cut()
 
 def test_evaluate_without_usable_records_says_so() -> None:
     backbone: Backbone = tiny.backbone("llama")
-    with pytest.raises(DataError, match="no preference and no demonstration"):
+    with pytest.raises(DataError, match="no preference and no demonstration and no prompt"):
         evaluate(backbone, baseline=backbone, data=[], quiet=True)
     with pytest.raises(DataError, match="nothing to compare"):
         evaluate(backbone, data=heedful.read(data.path(HELD_OUT), limit=1), quiet=True)

@@ -57,7 +57,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the models that are loaded from here on."""
     found: list[str] = []
-    for module in (rlhf, importlib.import_module("heedful.models.rewards.build")):
+    for name in ("heedful.training.weights", "heedful.models.rewards.build"):
+        module = importlib.import_module(name)
         whole = module.load
 
         def counted(name: str, whole: Callable[..., Any] = whole, **options: Any) -> Any:
@@ -213,7 +214,7 @@ def test_another_key_of_ppo_is_refused_and_with_its_run_moved_away_only_ppo_runs
     message = refused(RunError, "ppo.objective.beta=0.5")
     assert message == (
         "out/ppo: stage ppo: the run was started with objective.beta = 0.05, and now it is 0.5. "
-        "Choose another output=FOLDER, or move away what is no longer wanted: out/ppo."
+        "Choose another output=FOLDER, or set aside what is there with --redo ppo."
     )
     assert stamps("out/ppo") == kept
 
@@ -247,7 +248,7 @@ def test_a_stage_that_is_made_anew_takes_what_was_built_on_it_out_of_use(work: P
     shutil.rmtree("out/sft")
     message = refused(RunError, "sft.training.seed=1")
     assert "out/reward: stage reward: what model.name names has changed since the run was started" in message
-    assert message.endswith("move away what is no longer wanted: out/reward, out/ppo.")
+    assert message.endswith("set aside what is there with --redo reward.")
 
 
 def test_what_has_changed_is_named(work: Path) -> None:

@@ -14,16 +14,13 @@ from typing import Any
 
 from heedful import data, judging, machine
 from heedful.errors import RunError
-from heedful.evaluating import (
-    MAX_LENGTH,
-    Evaluation,
-    Examined,
-    Held,
-    examine,
-    held_out,
-    report,
-    score_answers,
-)
+from heedful.evaluating import Evaluation
+from heedful.evaluating.examined import MAX_LENGTH, Examined, examine
+from heedful.evaluating.held_out import Held, held_out
+from heedful.evaluating.judged import score_answers
+from heedful.evaluating.pages import report
+from heedful.evaluation.generation import Sampling
+from heedful.evaluation.subject import Subject
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import BackboneReward
 from heedful.recipe import DPORecipe, Recipe, RLHFRecipe, from_keywords, from_stages
@@ -32,14 +29,15 @@ from heedful.render.truncate import Limits
 from heedful.report import Curve
 from heedful.report.curves import training_curves
 from heedful.report.wording import Number
-from heedful.rlhf import Weights, stages_of
+from heedful.rlhf import stages_of
 from heedful.training import dpo, ppo, sft
 from heedful.training.job import Given
 from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import Reporter, read_metrics
+from heedful.training.weights import Weights
 
 # Enough for what the data ask for (58 tokens on average), and little enough for a laptop.
-_ANSWER_TOKENS, _PROMPTS = 96, 32
+_SAMPLING, _PROMPTS = Sampling(max_new_tokens=96), 32
 # What each stage learns from: as much as two cores without bf16 get through in the promised fifteen minutes.
 _BATCH, _DEMONSTRATIONS, _PAIRS, _REWARD_PAIRS = 8, 96, 96, 64
 _ITERATIONS, _EPISODES, _EPISODE_TOKENS = 4, 24, 64
@@ -112,8 +110,10 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
     reward = BackboneReward(backbone, Renderer(backbone.tokenizer), Limits(MAX_LENGTH))
     scores = score_answers(reward, models, reporter)
     facts = _facts(output, len(judges), time.monotonic() - started)
-    page = report("Heedful quickstart", _INTRO, models, judges, facts, _curves(output), _ANSWER_TOKENS)
-    page = replace(page, origins=_ORIGINS, scores=scores, notes=[*page.notes, *_NOTES])
+    page = report(
+        "Heedful quickstart", _INTRO, models, judges, facts, curves=_curves(output), sampling=_SAMPLING
+    )
+    page = replace(page, origins=_ORIGINS, scores={"Reward model": scores}, notes=[*page.notes, *_NOTES])
     found = Evaluation(page)
     found.save(output / "report.html")
     return found
@@ -173,7 +173,8 @@ def _learning(kind: str, rows: int, rate: float) -> dict[str, Any]:
 
 
 def _look(backbone: Backbone, judges: Held, name: str, reporter: Reporter) -> Examined:
-    return examine(backbone, judges, name, reporter, max_new_tokens=_ANSWER_TOKENS, prompts=_PROMPTS)
+    subject = Subject.held(name, backbone, "policy")
+    return examine(subject, judges, _SAMPLING, reporter, prompts=_PROMPTS)
 
 
 def _curves(output: Path) -> list[Curve]:

@@ -1,25 +1,20 @@
 """RLHF from one recipe: SFT, a reward model and PPO, each over what the one before it made.
 
-Each stage is a run like any other, in a folder of its own under the recipe's `output`. A finished one is
-reused for as long as it would come out the same: same recipe, same contents of what it reads (`inputs` in
-its `run.json`). What would come out otherwise is never written over. The stages share one set of base weights
-in memory, into which SFT's adapter is folded.
+Each stage is a run like any other, in a folder of its own under the recipe's `output`; `training.graph` goes
+through them and decides what is reused. They share one set of base weights in memory, into which SFT's
+adapter is folded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from heedful.errors import RecipeError, RewardError, RunError
-from heedful.models.backbone import Backbone
-from heedful.models.catalog import resolve
-from heedful.models.loading import load
+from heedful import judging
+from heedful.errors import RecipeError
 from heedful.models.rewards import FunctionReward
 from heedful.recipe import (
-    ModelSettings,
     PPORecipe,
     Recipe,
     RewardRecipe,
@@ -27,18 +22,24 @@ from heedful.recipe import (
     RLHFRecipe,
     SFTRecipe,
     StageKeys,
-    to_yaml,
 )
-from heedful.training import inputs, ppo, processes, reward, run_folder, sft
-from heedful.training.job import NOTHING, Given, resuming
+from heedful.training import dpo, ppo, sft
+from heedful.training import reward as reward_stage
+from heedful.training.graph import Graph, Standing
+from heedful.training.job import NOTHING, Given, Job, resuming
 from heedful.training.loop import Outcome
 from heedful.training.plan import plan
-from heedful.training.run_folder import RunFolder
+from heedful.training.run_stage import RunStage, Train
 from heedful.training.tracking import Reporter
+from heedful.training.weights import Weights
 
-Standing = Literal["new", "unfinished", "finished"]
-
-_MODULES: dict[str, Any] = {"sft": sft, "reward": reward, "ppo": ppo}
+TRAIN: Mapping[str, Train] = {"sft": sft.run, "dpo": dpo.run, "reward": judging.train, "ppo": ppo.run}
+_PREPARE: Mapping[str, Any] = {
+    "sft": sft.prepare,
+    "dpo": dpo.prepare,
+    "reward": reward_stage.prepare,
+    "ppo": ppo.prepare,
+}
 
 
 def run(
@@ -46,6 +47,7 @@ def run(
     given: Mapping[str, Given] | None = None,
     *,
     resume: bool = False,
+    redo: Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> dict[str, Outcome]:
     """Go through the stages, and return what came of each; a finished one is reused, a begun one goes on.
@@ -53,36 +55,17 @@ def run(
     Args:
         given: records in place of a stage's files, by stage.
         resume: insist that there is something to go on with.
+        redo: stages to make anew; what is there is set aside.
 
     Raises:
         RunError: a stage's folder holds a run of another recipe or of other inputs.
         HeedfulError: whatever else a user can mend; see `heedful.errors`.
     """
-    reporter, given, stages = reporter or Reporter(), given or {}, stages_of(recipe)
-    check(recipe, given, resume=resume)
-    folder = Path(recipe.output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"the folder cannot be written: {error}", where=str(folder)) from error
-    command = "" if any(own.has_records for own in given.values()) else resuming(recipe.stage, folder)
-    weights = Weights()
-    outcomes: dict[str, Outcome] = {}
-    for name, stage in stages.items():
-        own = given.get(name, NOTHING)
-        made_from = inputs.of(stage, own)
-        standing = _standing(stages, name, made_from)
-        if standing == "finished":
-            reporter.say(f"{_title(name)}: nothing has changed, {stage.output} is reused.")
-            outcomes[name] = _outcome(RunFolder(Path(stage.output)))
-            continue
-        begun = standing == "unfinished"
-        reporter.say(f"{_title(name)}: {'goes on' if begun else 'begins'} in {stage.output}.")
-        _note(stage, made_from)
-        own = replace(own, backbone=weights.of(stage), command=command)
-        outcomes[name] = _MODULES[name].run(stage, own, resume=begun, reporter=reporter)
-    return outcomes
+    reporter = reporter or Reporter()
+    graph = _graph(recipe, given or {}, reporter, resume=resume, redo=redo)
+    _check(recipe)
+    graph.run(reporter)
+    return {name: stage.outcome for name, stage in graph.stages.items() if isinstance(stage, RunStage)}
 
 
 def stages_of(recipe: RLHFRecipe) -> dict[str, Recipe]:
@@ -103,163 +86,97 @@ def stages_of(recipe: RLHFRecipe) -> dict[str, Recipe]:
     return found
 
 
-def check(
-    recipe: RLHFRecipe, given: Mapping[str, Given] | None = None, *, resume: bool = False
-) -> dict[str, Standing]:
-    """Whether the stages can be gone through, and how each stands, as far as it can be known before the
-    first one; writes nothing.
-
-    Raises:
-        HeedfulError: as `run`.
-    """
-    if processes.count() > 1:
-        raise RunError("RLHF runs in one process.", mend="Start it without a launcher.")
-    stages = stages_of(recipe)
-    _check_folder(Path(recipe.output), resume=resume)
-    final = stages["ppo"]
-    assert isinstance(final, PPORecipe)
-    try:
-        ppo.check(final)
-    except RecipeError as error:
-        raise RecipeError(error.what, where=f"ppo.{error.where}", mend=error.mend) from error
-    for source in recipe.ppo.reward:
-        if source.function is not None:
-            FunctionReward(source.function)
-    found: dict[str, Standing] = {}
-    pending: list[Path] = []
-    for name, stage in stages.items():
-        made_from = inputs.of(stage, (given or {}).get(name, NOTHING), pending=pending)
-        found[name] = _standing(stages, name, made_from)
-        # What was built on a stage that is still to come may not be what it will be built on.
-        if found[name] != "finished" or pending:
-            pending.append(Path(stage.output))
-    return found
-
-
-def describe(recipe: RLHFRecipe, *, resume: bool = False) -> str:
+def describe(recipe: RLHFRecipe, *, resume: bool = False, redo: Sequence[str] = ()) -> str:
     """What `run` would do: a plan of each stage, or that it would be reused.
 
     Raises:
         HeedfulError: as `run`, and what preparing a stage raises.
     """
+    graph = _graph(recipe, {}, Reporter(quiet=True), resume=resume, redo=redo)
+    _check(recipe)
     weights = Weights()
     parts: list[str] = []
-    standings = check(recipe, resume=resume)
+    standings = graph.check()
     for name, stage in stages_of(recipe).items():
-        if standings[name] == "finished":
-            before = [standings[one] for one in list(standings)[: list(standings).index(name)]]
-            sure = "" if set(before) <= {"finished"} else ", if the stages before it come out as they did"
-            parts.append(f"{_title(name)}: nothing has changed, {stage.output} would be reused{sure}.")
-            continue
-        if standings[name] == "unfinished":
-            parts.append(f"{_title(name)}: would go on in {stage.output}.")
-        # Rows and memory are those of the model that the first stage starts from: adapters change neither.
-        backbone = weights.of(stage.model_copy(update={"model": recipe.model}))
-        job = _MODULES[name].prepare(stage, Given(backbone=backbone), reporter=Reporter(quiet=True))
-        parts.append(str(plan(job)))
+        if standings[name] != "new":
+            parts.append(standing_words(name, stage.output, standings, graph.before(name)))
+        if standings[name] != "finished":
+            # Rows and memory are those of the model that the first stage starts from: adapters change
+            # neither.
+            backbone = weights.of(stage.model_copy(update={"model": recipe.model}))
+            parts.append(str(plan(prepare(stage, Given(backbone=backbone)))))
     return "\n\n".join(parts)
 
 
-class Weights:
-    """The base weights in memory, handed from stage to stage for as long as they are what it starts from."""
-
-    def __init__(self) -> None:
-        self._held: Backbone | None = None
-        self._as: ModelSettings | None = None
-
-    def of(self, recipe: Recipe) -> Backbone:
-        """A backbone without adapters that is what `recipe.model` names."""
-        model, full = recipe.model, recipe.training.method == "full"
-        if full or not self._becomes(model):
-            self._held = None  # first, so that there are never two
-            self._held = load(
-                model.name, adapter=model.adapter, dtype=model.dtype, device=model.device, full=full
-            )
-        assert self._held is not None
-        backbone, self._as = self._held, model
-        if full:  # its weights will be others
-            self._held = None
-        return backbone
-
-    def _becomes(self, model: ModelSettings) -> bool:
-        """Make the held weights those of `model`, where at most an adapter has to be folded in."""
-        held, before = self._held, self._as
-        if held is None or before is None:
-            return False
-        if model == before:
-            return True
-        source = resolve(model.name)
-        lineage = [Path(folder).resolve() for folder in held.lineage]
-        is_over = source.pretrained == held.base and [path.resolve() for path in source.folded] == lineage
-        same_place = (model.dtype, model.device) == (before.dtype, before.device)
-        if source.adapter is None or model.adapter is not None or not is_over or not same_place:
-            return False
-        held.fold(str(source.adapter.absolute()))
-        held.name = model.name
-        return True
+def prepare(recipe: Recipe, given: Given) -> Job:
+    """A stage up to its first step."""
+    job: Job = _PREPARE[recipe.stage](recipe, given, reporter=Reporter(quiet=True))
+    return job
 
 
-def _standing(stages: Mapping[str, Recipe], name: str, made_from: Mapping[str, str]) -> Standing:
-    """How far a stage is, by its folder.
+def standing_words(name: str, folder: str | Path, standings: Mapping[str, Standing], before: set[str]) -> str:
+    """What would become of a stage that is there already."""
+    if standings[name] == "unfinished":
+        return f"Stage {name}: would go on in {folder}."
+    sure = {standings[one] for one in before} <= {"finished"}
+    unsure = "" if sure else ", if the stages before it come out as they did"
+    return f"Stage {name}: nothing has changed, {folder} would be reused{unsure}."
+
+
+def _graph(
+    recipe: RLHFRecipe,
+    given: Mapping[str, Given],
+    reporter: Reporter,
+    *,
+    resume: bool,
+    redo: Sequence[str],
+) -> Graph:
+    folder, weights = Path(recipe.output), Weights()
+    command = "" if any(own.has_records for own in given.values()) else resuming(recipe.stage, folder)
+    recipes = stages_of(recipe)
+    names = list(recipes)
+    stages = [
+        RunStage(
+            name,
+            stage,
+            TRAIN[name],
+            weights,
+            reporter,
+            after=names[: names.index(name)],
+            given=given.get(name, NOTHING),
+            command=command,
+        )
+        for name, stage in recipes.items()
+    ]
+    return Graph(recipe, folder, stages, redo=redo, resume=resume)
+
+
+def _check(recipe: RLHFRecipe) -> None:
+    """Whether PPO's keys go together and its functions are there, before the other stages take their hours.
 
     Raises:
-        RunError: the folder holds something else than this stage's run.
+        RecipeError: its keys do not.
+        RewardError: a function cannot be had.
     """
-    recipe = stages[name]
-    run = RunFolder(Path(recipe.output))
-    if not (run.path / "run.json").exists() or run_folder.never_began(run):
-        run_folder.check(recipe, resume=False)
-        return "new"
-    later = [stage.output for stage in list(stages.values())[list(stages).index(name) :]]
-    there = [folder for folder in later if Path(folder).exists()]
-    mend = f"Choose another output=FOLDER, or move away what is no longer wanted: {', '.join(there)}."
+    final = stages_of(recipe)["ppo"]
+    assert isinstance(final, PPORecipe)
+    check_ppo(final, recipe.ppo.reward)
+
+
+def check_ppo(recipe: PPORecipe, rewards: Sequence[RewardSource]) -> None:
+    """As `_check`, for PPO as a stage of any graph.
+
+    Args:
+        rewards: those of its own, which are there before any stage is run.
+    """
     try:
-        run_folder.check(recipe, resume=True)
-    except RunError as error:
-        raise RunError(f"stage {name}: {error.what}", where=error.where, mend=mend) from error
-    info = run.info()
-    before = info.get("inputs", {})
-    # A reward that failed has to be mended before the run can go on.
-    failed = info.get("status") == RewardError.__name__.lower()
-    for key in made_from:
-        if before.get(key) != made_from[key] and not (failed and key.startswith("reward.")):
-            what = f"stage {name}: what {key} names has changed since the run was started."
-            raise RunError(what, where=recipe.output, mend=mend)
-    return "finished" if info.get("status") == "finished" else "unfinished"
-
-
-def _note(recipe: Recipe, made_from: Mapping[str, str]) -> None:
-    """Write down what a stage is made from before it begins, so that it can be told however it ends."""
-    run = RunFolder(Path(recipe.output))
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-        run.update(inputs=dict(made_from))
-    except OSError as error:
-        raise RunError(f"the run folder cannot be written: {error}", where=recipe.output) from error
-
-
-def _check_folder(folder: Path, *, resume: bool) -> None:
-    where, mend = str(folder), "Choose another output=FOLDER."
-    if folder.exists() and not folder.is_dir():
-        raise RunError("this is a file, not a folder.", where=where, mend=mend)
-    is_ours = (folder / "recipe.yaml").exists()
-    if (folder / "run.json").exists():
-        raise RunError("the output folder holds a run of one stage.", where=where, mend=mend)
-    if not is_ours and folder.is_dir() and any(folder.iterdir()):
-        raise RunError("the output folder is not empty.", where=where, mend=mend)
-    if resume and not is_ours:
-        raise RunError("there is nothing to resume.", where=where, mend="Start it without --resume.")
-
-
-def _outcome(run: RunFolder) -> Outcome:
-    """What a finished run came to."""
-    info = run.info()
-    return Outcome(run.path, info["steps"], info["skipped"], info["evaluation"])
+        ppo.check(recipe)
+    except RecipeError as error:
+        raise RecipeError(error.what, where=f"ppo.{error.where}", mend=error.mend) from error
+    for source in rewards:
+        if source.function is not None:
+            FunctionReward(source.function)
 
 
 def _keys(section: StageKeys) -> dict[str, Any]:
     return {name: getattr(section, name) for name in type(section).model_fields}
-
-
-def _title(name: str) -> str:
-    return f"Stage {name}"

@@ -1,4 +1,4 @@
-"""Folders that are on disk for certain before anyone is told of them."""
+"""Folders and files that are whole on disk before anyone is told of them."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def sync_names(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file anew; a reader sees the old text or the new one, never half.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

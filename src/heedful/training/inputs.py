@@ -21,7 +21,7 @@ def of(recipe: Recipe, given: Given = NOTHING, *, pending: Iterable[Path] = ()) 
     """A hash of everything that a run reads, by recipe key.
 
     Args:
-        pending: runs that are not finished yet, and of which nothing is said.
+        pending: folders of stages that are not finished yet, and of which nothing is said.
 
     Raises:
         DataError: a data file that cannot be read.
@@ -34,8 +34,16 @@ def of(recipe: Recipe, given: Given = NOTHING, *, pending: Iterable[Path] = ()) 
         "data.eval": [data.eval] if data.eval is not None else [],
     }
     records = {"data.train": given.train, "data.eval": given.held_out}
+    pending = tuple(pending)
+
+    def is_there(name: str) -> bool:
+        return not any(Path(name).is_relative_to(folder) for folder in pending)
+
     for key, own in records.items():
-        found[key] = _data(files[key], data) if own is None else fingerprints.combined(map(repr, own))
+        if own is not None:
+            found[key] = fingerprints.combined(map(repr, own))
+        elif all(map(is_there, files[key])):
+            found[key] = _data(files[key], data)
     models = {"model.name": recipe.model.name, "model.adapter": recipe.model.adapter}
     if isinstance(recipe, PPORecipe):
         for number, source in enumerate(recipe.reward):
@@ -44,7 +52,7 @@ def of(recipe: Recipe, given: Given = NOTHING, *, pending: Iterable[Path] = ()) 
             if file is not None:
                 found[f"reward.{number}.function"] = fingerprints.of_file(file)
     for key, name in models.items():
-        if name is not None and not any(Path(name).is_relative_to(run) for run in pending):
+        if name is not None and is_there(name):
             found[key] = fingerprints.of_source(resolve(name))
     return found
 

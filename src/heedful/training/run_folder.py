@@ -8,7 +8,6 @@ that was judged also `report.html`.
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from typing import Any
 
 from heedful import machine
 from heedful.errors import RunError
+from heedful.models import folders
 from heedful.recipe import Recipe, to_yaml
 
 # A resumed run may change these: they decide what is written and shown, not what is computed.
@@ -73,9 +73,7 @@ class RunFolder:
         """Write facts into `run.json`, beside those already there."""
         known = self.info() if (self.path / "run.json").exists() else {}
         text = json.dumps({**known, **facts}, indent=2, ensure_ascii=False, default=str) + "\n"
-        part = self.path / ".run.json.part"
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, self.path / "run.json")
+        folders.write_text(self.path / "run.json", text)
 
 
 def open_run(recipe: Recipe, *, resume: bool) -> RunFolder:
