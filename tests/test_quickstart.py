@@ -110,19 +110,18 @@ def test_the_scores_are_those_of_the_reward_model_that_ppo_learned_from(ran: Qui
 
 
 def test_answers_that_were_cut_are_not_scored() -> None:
-    def answer(text: str, ended: bool) -> Answer:
-        return Answer((Message("user", "Which?"),), text, ended, 3)
+    def answers(*texts: str) -> list[Answer]:
+        return [
+            Answer((Message("user", f"Which {at}?"),), text, text != "cut", 3)
+            for at, text in enumerate(texts)
+        ]
 
     def by_length(prompts: list[str], responses: list[str]) -> list[float]:
         assert "cut" not in responses
         return [float(len(response)) for response in responses]
 
-    answers = {
-        "base": [answer("cut", False), answer("one", True), answer("cut", False)],
-        "SFT": [answer("two", True), answer("three", True), answer("four", True)],
-        "DPO": [answer("cut", False)] * 3,
-    }
-    stages = {name: Examined(None, (), (), own, {}) for name, own in answers.items()}
+    models = {"base": ("cut", "one", "cut"), "SFT": ("two", "three", "four"), "DPO": ("cut",) * 3}
+    stages = {name: Examined(None, (), (), answers(*texts), {}) for name, texts in models.items()}
     found = score_answers(FunctionReward(by_length), stages, Reporter(quiet=True))
     assert {name: str(scores.scores.tolist()) for name, scores in found.items()} == {
         "base": "[nan, 3.0, nan]",

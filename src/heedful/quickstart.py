@@ -98,11 +98,11 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
         )
     started = time.monotonic()
     recipes, judges, weights = _recipes(output), held_out(_file("preferences-held-out")), Weights()
-    backbone = weights.of(recipes["sft"])
+    backbone = weights.of(recipes["sft"].model)
     models = {"base": _look(backbone, judges, "base", reporter)}
     for name, stage in _STAGES.items():
         reporter.say(f"\n{stage.does}")
-        backbone = weights.of(recipes[name])
+        backbone = weights.of(recipes[name].model)
         stage.train(recipes[name], Given(backbone=backbone), reporter=reporter)
         if stage.model is not None:
             models[stage.model] = _look(backbone, judges, stage.model, reporter)

@@ -106,7 +106,8 @@ def test_four_models_on_two_roads_stand_side_by_side(data: ReportData) -> None:
     stages = ["base", "SFT", "DPO", "PPO"]
     scores = {stage: AnswerScores(np.full(5, at + 0.5)) for at, stage in enumerate(stages)}
     item = SideBySide("p", dict.fromkeys(stages, "x"), {})
-    html = render(replace(data, stages=stages, origins={"PPO": "SFT"}, scores=scores, side_by_side=[item]))
+    shown = replace(data, stages=stages, origins={"PPO": "SFT"}, side_by_side=[item])
+    html = render(replace(shown, scores={"Reward model": scores}))
     assert Page(html).unclosed == []
     assert '<div class="answers of4">' in html
     assert html.count('<li class="fork">') == 1
@@ -118,7 +119,7 @@ def test_four_models_on_two_roads_stand_side_by_side(data: ReportData) -> None:
 
 def test_a_mean_of_too_few_whole_answers_is_a_dash_and_is_not_drawn(data: ReportData) -> None:
     scores = {"base": AnswerScores(np.array([1.0, *[np.nan] * 5])), "DPO": AnswerScores(np.arange(6.0))}
-    html = render(replace(data, scores=scores))
+    html = render(replace(data, scores={"Reward model": scores}))
     assert "base \u2013 95% unknown, n = 1 whole answer DPO 2.50" in words(html)
     assert "too few to tell from base \u2013, on 1 prompt" in words(html)
     assert "nan" not in "".join(value for name, value in Page(html).attributes if name == "style")
@@ -127,7 +128,7 @@ def test_a_mean_of_too_few_whole_answers_is_a_dash_and_is_not_drawn(data: Report
 def test_a_headline_starts_from_the_first_model_whose_number_is_known(data: ReportData) -> None:
     few = AnswerScores(np.array([1.0, *[np.nan] * 5]))
     scores = {"base": few, "SFT": AnswerScores(np.arange(6.0)), "DPO": AnswerScores(np.arange(6.0) + 1)}
-    text = words(render(replace(data, stages=list(scores), scores=scores)))
+    text = words(render(replace(data, stages=list(scores), scores={"Reward model": scores})))
     assert "2.50 \u2192 3.50 DPO: 95%" in text
     assert "clear rise from SFT +1.00" in text
 

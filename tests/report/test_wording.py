@@ -125,7 +125,7 @@ def test_where_the_road_forks_each_branch_is_compared_with_where_it_left_and_wit
 def test_scores_are_compared_prompt_by_prompt(data: ReportData) -> None:
     scores = np.array([-4.0, -3.0, -2.0, -1.0, 0.0])
     low, high = AnswerScores(scores), AnswerScores(scores + 0.25)
-    (group,) = score_groups(replace(data, scores={"base": low, "DPO": high}))
+    (group,) = score_groups(replace(data, scores={"Reward model": {"base": low, "DPO": high}}))
     base, trained = group.rows
     assert (base.number.text, base.number.n_text) == ("\u22122.00", "5 whole answers")
     assert trained.verdict is not None
@@ -140,7 +140,7 @@ def test_a_change_of_scores_is_judged_where_both_models_answers_ended(data: Repo
     cut = np.nan
     base = AnswerScores(np.array([0.0, 1.0, 2.0, 3.0, 4.0, cut, cut, cut]))
     trained = AnswerScores(np.array([-0.5, 0.5, 1.5, 2.5, 3.5, 90.0, 90.0, 90.0]))
-    (group,) = score_groups(replace(data, scores={"base": base, "DPO": trained}))
+    (group,) = score_groups(replace(data, scores={"Reward model": {"base": base, "DPO": trained}}))
     assert [row.number.n for row in group.rows] == [5, 8]
     assert group.rows[1].number.value > group.rows[0].number.value + 30
     (end,) = group.ends
@@ -152,7 +152,7 @@ def test_too_few_whole_answers_show_a_dash(data: ReportData) -> None:
     cut = np.nan
     base = AnswerScores(np.array([0.0, 1.0, 2.0, 3.0, cut, cut, cut]))
     trained = AnswerScores(np.array([cut, cut, cut, 3.0, 4.0, 5.0, 6.0]) + 1)
-    (group,) = score_groups(replace(data, scores={"base": base, "DPO": trained}))
+    (group,) = score_groups(replace(data, scores={"Reward model": {"base": base, "DPO": trained}}))
     assert [row.number.text for row in group.rows] == ["\u2013", "\u2013"]
     assert group.rows[0].number.caption == "95% unknown, n = 4 whole answers"
     (end,) = group.ends

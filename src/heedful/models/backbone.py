@@ -279,13 +279,25 @@ class Backbone:
             self.peft.delete_adapter(role)
         self._learning = [name for name in self._learning if name != role]
 
-    def fingerprint(self) -> str:
-        """A hash of the configuration and of every base weight, adapters left out."""
-        digest = hashlib.blake2b(self.model.config.to_json_string(use_diff=False).encode(), digest_size=16)
-        for name, tensor in self.model.state_dict().items():
-            if "lora_" not in name:
-                digest.update(name.replace(".base_layer", "").encode())
-                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    def fingerprint(self, role: str | None = None) -> str:
+        """A hash of the configuration and of every base weight, adapters left out; with a `role`, of the
+        weights that it computes with and of its own adapter.
+        """
+        with self.active(role) if role else nullcontext(self.model) as model:
+            digest = hashlib.blake2b(model.config.to_json_string(use_diff=False).encode(), digest_size=16)
+            for name, tensor in model.state_dict().items():
+                if "lora_" not in name:
+                    digest.update(name.replace(".base_layer", "").encode())
+                    digest.update(_bytes(tensor))
+        adapter = self._adapter(role) if role else None
+        if adapter is not None:
+            assert self.peft is not None
+            config = self.peft.peft_config[adapter]
+            scale = (config.r, config.lora_alpha, config.alpha_pattern, config.use_rslora)
+            digest.update(repr(scale).encode())
+            for name, weight in adapters.parameters(self.model, adapter).items():
+                digest.update(name.replace(f".{adapter}", "").encode())
+                digest.update(_bytes(weight))
         return digest.hexdigest()
 
     def head(self, model: PreTrainedModel | None = None) -> Head:
@@ -326,6 +338,11 @@ class Backbone:
         """The adapter that a role computes with."""
         name = self.trunks.get(role, role)
         return name if self.peft is not None and name in self.peft.peft_config else None
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    data: memoryview = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+    return data
 
 
 def _silence_dropout(model: nn.Module) -> None:

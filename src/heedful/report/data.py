@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from heedful.evaluation.answer_scores import AnswerScores
     from heedful.evaluation.behaviour import Behaviour
+    from heedful.evaluation.divergence import Divergence
+    from heedful.evaluation.duels import Duel
+    from heedful.evaluation.forgetting import Forgetting
+    from heedful.evaluation.implicit import ImplicitReward
+    from heedful.evaluation.length_control import LengthControlled
     from heedful.evaluation.reward_quality import RewardQuality
+    from heedful.evaluation.win_rate import WinRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,62 @@ class RewardFindings:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """What one judge said of a model's answers beside a baseline's.
+
+    Attributes:
+        judge: what the judge is called.
+        model, baseline: the two stages.
+        both_orders: whether the judge was shown every pair in both orders; one that scores answers need not
+            be.
+        duels: a pair of answers each, in the order of the prompts; several to one prompt stand together.
+        wins: the win rate; None where the judge gave no verdict that can be read.
+        controlled: the win rate at equal length, likewise.
+    """
+
+    judge: str
+    model: str
+    baseline: str
+    both_orders: bool
+    duels: list[Duel]
+    wins: WinRate | None
+    controlled: LengthControlled | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A comparison that there is nothing of yet, and why: people who still have to vote, a judge that is not
+    there.
+    """
+
+    judge: str
+    baseline: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far a model has gone from the one it was trained from.
+
+    A part is None where there is nothing to measure it by.
+
+    Attributes:
+        model, reference: the two; the reference need not be a stage.
+        divergence: sequence KL, of answers that the model drew at temperature 1.
+        implicit: what its log-probs of held-out pairs, over the reference's, say of them.
+        beta: what the implicit reward is multiplied by: the run's own, or 1 of a run that has none.
+        forgetting: how likely the two find held-out demonstrations.
+    """
+
+    model: str
+    reference: str
+    divergence: Divergence | None
+    implicit: ImplicitReward | None
+    beta: float
+    forgetting: Forgetting | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """One report.
 
@@ -116,7 +178,10 @@ class ReportData:
         curves: plots of the runs.
         accuracy: how often each stage prefers what people prefer.
         behaviour: stage to how it answers.
-        scores: stage to what a reward makes of its whole answers, to the same prompts for all.
+        scores: by reward, stage to what it makes of the stage's whole answers, to the same prompts for all.
+        comparisons: what judges said of one of the stages beside others; empty where none was asked.
+        waiting: comparisons that are still to come.
+        drift: how far a model has gone from its reference, where it has one that reads texts alike.
         side_by_side: answers to read; the page shows them in this order.
         reward: what was found about a reward model, where the report is of one.
         notes: what a reader should know before trusting the numbers.
@@ -131,7 +196,10 @@ class ReportData:
     curves: list[Curve] = field(default_factory=list)
     accuracy: list[AccuracyRow] = field(default_factory=list)
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
-    scores: dict[str, AnswerScores] = field(default_factory=dict)
+    scores: dict[str, dict[str, AnswerScores]] = field(default_factory=dict)
+    comparisons: list[Comparison] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    drift: Drift | None = None
     side_by_side: list[SideBySide] = field(default_factory=list)
     reward: RewardFindings | None = None
     notes: list[str] = field(default_factory=list)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from heedful.evaluation.answer_scores import LEAST_ANSWERS
+from heedful.evaluation.answer_scores import LEAST_ANSWERS, AnswerScores
 from heedful.intervals import Interval, difference
 from heedful.report.data import ReportData
 
@@ -267,10 +267,12 @@ _OF_WHOLE_ANSWERS = (
 
 
 def score_groups(data: ReportData) -> list[Group]:
-    """What a reward makes of each stage's answers: one group, or none."""
-    found = {stage: data.scores[stage] for stage in data.stages if stage in data.scores}
-    if not found:
-        return []
+    """What rewards make of each stage's answers: one group a reward."""
+    return [_score_group(data, reward, found) for reward, found in data.scores.items()]
+
+
+def _score_group(data: ReportData, reward: str, scores: Mapping[str, AnswerScores]) -> Group:
+    found = {stage: scores[stage] for stage in data.stages if stage in scores}
     means = {stage: own.mean for stage, own in found.items()}
     numbers = {
         stage: Number(own.value, *own.interval, own.n, "whole answers", "score")
@@ -284,7 +286,7 @@ def score_groups(data: ReportData) -> list[Group]:
         return replace(verdict, detail=f"{verdict.detail}, on {change.n:,} {prompts}")
 
     rows, ends = _compared(numbers, data.origins, judge)
-    return [Group("Reward model\u2019s score, mean", _OF_WHOLE_ANSWERS, rows, rows, ends)]
+    return Group(f"{reward}\u2019s score, mean", _OF_WHOLE_ANSWERS, rows, rows, ends)
 
 
 def accuracy_groups(data: ReportData) -> list[Group]:

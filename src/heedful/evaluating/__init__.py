@@ -1,0 +1,122 @@
+"""Judging models by held-out rows: ask each one, have judges compare the answers, and report what was found.
+
+Puts the floors below together: reading, asking, judging and reporting each have their own room.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from heedful import judging, machine
+from heedful.errors import ModelError
+from heedful.evaluating.cast import Named, cast
+from heedful.evaluating.drift import beta_of
+from heedful.evaluating.examined import MAX_LENGTH, PROMPTS
+from heedful.evaluating.held_out import REWARD_JUDGES, Data, held_out
+from heedful.evaluating.judged import ask_judges
+from heedful.evaluating.look import Settings, look
+from heedful.evaluating.pages import report
+from heedful.evaluation.behaviour import Answer
+from heedful.evaluation.generation import MAX_NEW_TOKENS, Sampling
+from heedful.judges import Judge
+from heedful.models.backbone import Backbone
+from heedful.models.rewards import is_reward
+from heedful.records import Demonstration
+from heedful.report import ReportData, write
+from heedful.report.verdict import verdicts
+from heedful.training.loop import Outcome
+from heedful.training.tracking import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Findings about one or more models on held-out rows."""
+
+    data: ReportData
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the findings as one self-contained HTML page."""
+        return write(self.data, Path(path))
+
+
+def evaluate(
+    model: Outcome | Backbone | str,
+    *,
+    data: Data,
+    baseline: Named | Sequence[Named] | None = None,
+    judges: Sequence[Judge] = (),
+    demonstrations: Data | None = None,
+    prompts: int = PROMPTS,
+    samples: int = 1,
+    temperature: float = 0.0,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    max_length: int | None = None,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Evaluation:
+    """Compare a model with one or more baselines on held-out records, or judge a reward model.
+
+    A reward model is judged by itself, by held-out preferences, rankings and ratings; it answers nothing.
+
+    Args:
+        model: a run, a loaded backbone, or whatever `heedful.load` takes; a reward run or its adapter folder.
+        data: held-out records, or a file.
+        baseline: what it is compared with, one or several, a backbone without its adapter; the model that a
+            run started from when absent.
+        judges: who compares the answers.
+        demonstrations: held-out ones that tell what was forgotten, beside those in `data`.
+        prompts: how many prompts are answered.
+        samples: answers to each prompt.
+        temperature: of sampling; 0 takes the likeliest token each time.
+        max_new_tokens: answers are cut there.
+        max_length: of a prompt with one response, in tokens; 1024, or what a reward run was trained with,
+            when absent.
+        seed: of sampling and resampling.
+
+    Raises:
+        DataError: nothing in the data that such a model can be judged by.
+        ModelError: a model cannot be loaded, or does not go with the other.
+        RewardError: the reward run is not finished, or has no adapter.
+        RecipeError: a number is out of range.
+    """
+    reporter = Reporter(quiet=quiet)
+    if isinstance(model, Outcome):
+        model = str(model.run)
+    given = [baseline] if isinstance(baseline, Backbone | str) else list(baseline or ())
+    if isinstance(model, str) and is_reward(model):
+        if given:
+            what = "a reward model is judged by itself, and there is nothing to compare it with."
+            raise ModelError(what, where=model, mend="Leave the baseline out.")
+        judged_by = held_out(data, REWARD_JUDGES)
+        reporter.say(f"Held-out records: {judged_by.counts}")
+        return Evaluation(judging.judge(model, judged_by, reporter, max_length=max_length))
+    sampling = Sampling(max_new_tokens, temperature, samples, seed)
+    records = held_out(data)
+    reporter.say(f"Held-out records: {records.counts}")
+    told = held_out(demonstrations, (Demonstration,)) if demonstrations is not None else []
+    who = cast(model, given)
+    looked = look(
+        who,
+        records,
+        [*told, *(record for record in records if isinstance(record, Demonstration))],
+        Settings(sampling, max_length or MAX_LENGTH, prompts),
+        reporter,
+        beta=beta_of(model) if isinstance(model, str) else 1.0,
+    )
+    judged = ask_judges(judges, who.model.name, looked.stages, reporter)
+    page = report(
+        f"{who.model.name} against {', '.join(one.name for one in who.baselines)}",
+        "",
+        looked.stages,
+        records,
+        {"Machine": machine.describe()},
+        sampling=sampling,
+        implied=looked.implied,
+    )
+    page = replace(page, comparisons=judged.comparisons, waiting=judged.waiting, drift=looked.drift)
+    page = replace(page, intro="\n\n".join(verdicts(page)))
+    return Evaluation(page, {name: own.answers for name, own in looked.stages.items()})
