@@ -91,12 +91,13 @@ class ModelView:
         return self._model if isinstance(self._model, Backbone) else load(self._model)
 
     @cached_property
-    def _renderer(self) -> Renderer:
+    def renderer(self) -> Renderer:
+        """Through the model's own template."""
         return Renderer(self.backbone.tokenizer)
 
     def cross_fit(self, pairs: Sequence[Preference], *, folds: int, repeats: int) -> CrossFit:
         """As `ModelScores.cross_fit`; pairs that cannot be rendered have no difference."""
-        rows, members = self._rendered(pairs)
+        rows, members = self.rendered(pairs)
         found = np.full((repeats, len(pairs)), np.nan)
         own_folds = np.zeros((repeats, len(pairs)), dtype=np.intp)
         prompts = [pairs[at].prompt for at in members]
@@ -119,22 +120,26 @@ class ModelView:
 
     def losses(self, pairs: Sequence[Preference], *, answers: int, start: int) -> Losses:
         """As `ModelScores.losses`."""
-        rows, members = self._rendered(pairs)
+        rows, members = self.rendered(pairs)
         whole = np.full((2, len(pairs)), np.nan)
         starts = np.full((2, len(pairs)), np.nan)
-        for at, by_response in zip(members, self._token_losses(rows, "Losses of pairs"), strict=True):
+        for at, by_response in zip(members, self.token_losses(rows, "Losses of pairs"), strict=True):
             whole[:, at] = [own.mean() for own in by_response]
             starts[:, at] = [own[:start].mean() for own in by_response]
         answered = self._own_answers(rows, answers, start)
         own = [
-            losses[0].mean() for losses in self._token_losses(answered, "Losses of the model's own answers")
+            losses[0].mean() for losses in self.token_losses(answered, "Losses of the model's own answers")
         ]
         return Losses(whole[0], whole[1], starts[0], starts[1], np.array(own), start)
 
-    def _rendered(self, pairs: Sequence[Preference]) -> tuple[Rows, list[int]]:
+    @property
+    def max_length(self) -> int:
+        """Of a prompt with one response, in tokens: as asked for, or what the model can read."""
+        return min(self._max_length, self.backbone.context_length or self._max_length)
+
+    def rendered(self, pairs: Sequence[Preference]) -> tuple[Rows, list[int]]:
         """Rows, and which pair each is of."""
-        longest = min(self._max_length, self.backbone.context_length or self._max_length)
-        rows = render(pairs, self._renderer, Limits(longest))
+        rows = render(pairs, self.renderer, Limits(self.max_length))
         numbered = iter(enumerate(pairs))
         return rows, [next(at for at, pair in numbered if pair is row.record) for row in rows]
 
@@ -151,7 +156,7 @@ class ModelView:
             found = sample(
                 model,
                 [row.prompt for row in chosen],
-                stop_ids=self._renderer.stop_ids,
+                stop_ids=self.renderer.stop_ids,
                 pad_id=self.backbone.pad_id,
                 max_new_tokens=start,
                 seed=self._seed,
@@ -159,7 +164,7 @@ class ModelView:
             )
         return [Row(row.id, row.prompt, (own.actions,)) for row, own in zip(chosen, found, strict=True)]
 
-    def _token_losses(self, rows: Sequence[Row], title: str) -> list[list[Any]]:
+    def token_losses(self, rows: Sequence[Row], title: str) -> list[list[Any]]:
         """The negative log-likelihood of each token of each response of each row, nats."""
         role, found = self.backbone.role("reference"), []
         with self._reporter.task(title, len(rows)) as task:

@@ -1,0 +1,243 @@
+"""What a model makes of the task before any training: its own answers, and how likely it finds good ones.
+
+One uniform sample of the data is looked at, and no more, so that this takes minutes where there are millions
+of rows. The model answers at temperature 1: what it says then is what DPO is held to and PPO starts from.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heedful.advise.answers import final_answer, gives, loops, refuses, traits
+from heedful.advise.facts import Lengths, ModelFacts
+from heedful.advise.tally import Good
+from heedful.checking_models import ModelView
+from heedful.checks.finding import Interval
+from heedful.checks.off_distribution import START, gap_of
+from heedful.checks.text import text_of
+from heedful.errors import DataError
+from heedful.intervals import bootstrap, wilson
+from heedful.models.sampler import Sample, sample
+from heedful.records import Demonstration, Messages, Preference, Prompt
+from heedful.render.prompts import render_prompts
+from heedful.render.rows import Row, Rows, render
+from heedful.render.truncate import Limits
+from heedful.training.tracking import Reporter
+
+Array = NDArray[np.float64]
+Item = TypeVar("Item")
+
+# An answer may be this many times as long as nearly all good ones before it counts as one without an end.
+ROOM = 1.5
+LEAST_LIMIT, MOST_LIMIT = 32, 256
+# Good responses refuse at least this often: then refusing is part of the task.
+REFUSED = 0.05
+SHARES = (0.5, 0.95, 0.99, 1.0)
+# Records whose tokens are counted.
+MEASURED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is looked at.
+
+    Attributes:
+        answers: that the model gives.
+        good: good responses, or pairs, whose losses are measured.
+        label_pairs: pairs whose labels are looked at; 0 leaves them.
+        scored: of these pairs, how many a reward scores, and how many prompts get `ANSWERS_EACH` answers.
+    """
+
+    answers: int
+    good: int
+    label_pairs: int
+    scored: int
+
+
+USUAL = Effort(answers=32, good=64, label_pairs=300, scored=64)
+QUICK = Effort(answers=16, good=32, label_pairs=0, scored=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was found, and what it was found on, in words for a person."""
+
+    facts: ModelFacts
+    lengths: Lengths | None
+    looked_at: tuple[str, ...]
+
+
+def ask(
+    view: ModelView,
+    good: Sequence[Good],
+    pairs: Sequence[Preference],
+    prompts: Sequence[Messages],
+    *,
+    effort: Effort,
+    reporter: Reporter,
+    seed: int = 0,
+    one_answer: bool = False,
+) -> Asked:
+    """Measure the model.
+
+    Args:
+        good: what it should be able to say.
+        pairs: whose chosen sides these are; empty where they are something else.
+        prompts: to answer.
+        one_answer: compare its answers with the good ones.
+
+    Raises:
+        DataError: no prompt can be rendered for the model.
+        ModelError: the model cannot be loaded.
+    """
+    chance = random.Random(seed)
+    responses = _renderable(good, pairs)
+    rows = render(_some(responses, MEASURED, chance), view.renderer, Limits(view.max_length))
+    lengths = lengths_of(rows) if rows else None
+    limit = _limit(lengths)
+    asked, drawn = _answers(view, _some(prompts, effort.answers, chance), limit, reporter, seed)
+    texts = [view.renderer.decode(answer.tokens) for answer in drawn]
+    own = [Row(row.id, row.prompt, (answer.actions,)) for row, answer in zip(asked, drawn, strict=True)]
+    start = min(START, limit)
+    own_losses = np.array([found[0][:start].mean() for found in view.token_losses(own, "Its own answers")])
+    looked = rows[: effort.good]
+    losses = view.token_losses(looked, "Good responses") if looked else []
+    first = np.array([of_row[0][:start].mean() for of_row in losses])
+    second = np.array([of_row[1][:start].mean() for of_row in losses if len(of_row) > 1])
+    known = [text_of(one.response) for one in _some(good, MEASURED, chance)]
+    facts = ModelFacts(
+        name=view.backbone.name,
+        answers=len(drawn),
+        limit=limit,
+        ended=_share([answer.ended for answer in drawn]),
+        looping=_share(map(loops, texts)),
+        refusing=None if _often(known, refuses) else _share(map(refuses, texts)),
+        **_form(known, texts),
+        correct=_correct(good, asked, texts) if one_answer else None,
+        start=start,
+        own_loss=_median(own_losses),
+        good_loss=_median(first),
+        rejected_loss=_median(second),
+        good_above_own=gap_of(first, own_losses),
+        rejected_above_own=gap_of(second, own_losses),
+        tells_apart=_tells_apart(losses),
+    )
+    return Asked(facts, lengths, _looked_at(facts, len(looked), len(responses), len(prompts), bool(pairs)))
+
+
+def _renderable(good: Sequence[Good], pairs: Sequence[Preference]) -> Sequence[Demonstration | Preference]:
+    return pairs or [Demonstration(one.prompt, one.response) for one in good]
+
+
+def lengths_of(rows: Sequence[Row]) -> Lengths:
+    """Quantiles of the tokens of rendered rows."""
+    prompt = [len(row.prompt) for row in rows]
+    response = [max(row.lengths) for row in rows]
+    whole = [one + other for one, other in zip(prompt, response, strict=True)]
+    return Lengths(*(_quantiles(values) for values in (prompt, response, whole)))
+
+
+def _quantiles(values: Sequence[int]) -> dict[float, int]:
+    return {share: int(np.quantile(values, share, method="higher")) for share in SHARES}
+
+
+def _limit(lengths: Lengths | None) -> int:
+    """Tokens at which own answers are cut: room for nearly all good ones, and half as much again."""
+    if lengths is None:
+        return MOST_LIMIT // 2
+    return int(min(max(ROOM * lengths.response[0.95], LEAST_LIMIT), MOST_LIMIT))
+
+
+def _some(items: Sequence[Item], count: int, chance: random.Random) -> list[Item]:
+    """A uniform sample, in the items' order."""
+    if len(items) <= count:
+        return list(items)
+    return [items[at] for at in sorted(chance.sample(range(len(items)), count))]
+
+
+def _answers(
+    view: ModelView, prompts: Sequence[Messages], limit: int, reporter: Reporter, seed: int
+) -> tuple[Rows, list[Sample]]:
+    room = max(view.max_length - limit, view.max_length // 2)
+    rows = render_prompts([Prompt(prompt) for prompt in prompts], view.renderer, Limits(room))
+    if not rows:
+        what = f"the model can be asked none of the prompts ({rows.counts})."
+        raise DataError(what, where=view.backbone.name, mend="Look at them with heedful inspect.")
+    with (
+        reporter.task(f"{view.backbone.name}: answering prompts", len(rows)) as task,
+        view.backbone.active("reference") as model,
+    ):
+        drawn = sample(
+            model,
+            [row.prompt for row in rows],
+            stop_ids=view.renderer.stop_ids,
+            pad_id=view.backbone.pad_id,
+            max_new_tokens=limit,
+            seed=seed,
+            on_done=task.update,
+        )
+    return rows, drawn
+
+
+def _form(good: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
+    """What good responses have in common, and the share of own ones that have all of it."""
+    wanted = traits(good)
+    if not wanted:
+        return {}
+    return {
+        "traits": tuple(trait.name for trait in wanted),
+        "in_format": _share(all(trait.has(text) for trait in wanted) for text in own),
+    }
+
+
+def _correct(good: Sequence[Good], asked: Rows, texts: Sequence[str]) -> Interval | None:
+    """Of the answers to prompts whose right answer is known."""
+    right: dict[Messages, set[str]] = {}
+    for one in good:
+        answer = final_answer(text_of(one.response))
+        if answer is not None:
+            right.setdefault(one.prompt, set()).add(answer)
+    found = []
+    for row, text in zip(asked, texts, strict=True):
+        assert isinstance(row.record, Prompt)
+        answers = right.get(row.record.prompt)
+        if answers:
+            found.append(any(gives(text, answer) for answer in answers))
+    return _share(found) if found else None
+
+
+def _tells_apart(losses: Sequence[Sequence[Array]]) -> Interval | None:
+    pairs = [(one[0].mean(), one[1].mean()) for one in losses if len(one) > 1]
+    return _share(chosen < rejected for chosen, rejected in pairs) if pairs else None
+
+
+def _median(values: Array) -> Interval | None:
+    if len(values) < 2:
+        return None
+    return Interval(float(np.median(values)), *bootstrap(values, statistic=np.median), len(values))
+
+
+def _share(values: Any) -> Interval:
+    found = [bool(value) for value in values]
+    return Interval(sum(found) / len(found), *wilson(sum(found), len(found)), len(found))
+
+
+def _often(texts: Sequence[str], has: Callable[[str], bool]) -> bool:
+    return bool(texts) and sum(map(has, texts)) >= REFUSED * len(texts)
+
+
+def _looked_at(facts: ModelFacts, looked: int, responses: int, prompts: int, pairs: bool) -> tuple[str, ...]:
+    told = [
+        f"{facts.answers:,} of {prompts:,} prompts answered by the model itself, at temperature 1, "
+        f"up to {facts.limit:,} tokens"
+    ]
+    if looked:
+        what = "pairs" if pairs else "good responses"
+        told.append(f"losses of {looked:,} of {responses:,} {what}, over their first {facts.start:,} tokens")
+    return tuple(told)
