@@ -24,8 +24,15 @@ HEAD = "0001"
 """The newest migration; a test holds it against `migrations/versions`."""
 
 WAIT = 30.0  # seconds for a lock or a connection
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _WRITERS = 0x48454544  # PostgreSQL's advisory locks are known by numbers; of no meaning
+
+# Transactions are begun by hand, with what they need, in one question to the database.
+_READ = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
+_WRITE = {
+    # One that reads first and writes later would fail where another wrote in between.
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": f"BEGIN; SELECT pg_advisory_xact_lock({_WRITERS})",
+}
 POOL = 24  # connections
 IDLE = 2.0  # seconds after which a connection is asked whether it is there yet
 
@@ -40,9 +47,6 @@ class Database:
             DataError: it is no such address, or of a database that is neither SQLite nor PostgreSQL.
         """
         self._engine = _engine(url)
-        self._reader = self._engine
-        if self._engine.dialect.name == "postgresql":  # by itself it shows each statement another state
-            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._writer = threading.Lock()
 
     @classmethod
@@ -63,20 +67,21 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and sees one state of the database throughout."""
-        with self._reader.connect() as connection, connection.begin():
-            if connection.dialect.name == "sqlite":  # by hand: an event of SQLAlchemy's slows every statement
-                connection.exec_driver_sql("BEGIN")
+        with self._engine.connect() as connection, connection.begin():
+            connection.exec_driver_sql(_READ[connection.dialect.name])
+            yield connection
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """A connection for one statement that only reads, without the two more that a transaction takes."""
+        with self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; it commits at the end, and not at all if an exception leaves it."""
         with self._writer, self._engine.connect() as connection, connection.begin():
-            if connection.dialect.name == "sqlite":
-                # A transaction that reads first and writes later would fail where another wrote in between.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(_LOCK, {"key": _WRITERS})
+            connection.exec_driver_sql(_WRITE[connection.dialect.name])
             yield connection
 
     def migrate(self) -> None:
@@ -141,7 +146,10 @@ def _sqlite(url: str) -> Engine:
 
 
 def _postgresql(url: str) -> Engine:
-    engine = create_engine(url, pool_size=POOL, max_overflow=0, pool_timeout=WAIT)
+    # The driver's "autocommit": it begins no transactions of its own, and ends those that are there.
+    engine = create_engine(
+        url, isolation_level="AUTOCOMMIT", pool_size=POOL, max_overflow=0, pool_timeout=WAIT
+    )
 
     @event.listens_for(engine, "checkin")
     def _left(_: Any, record: Any) -> None:

@@ -63,7 +63,7 @@ class Holder:
     ) -> Person:
         if given is None:
             raise HTTPException(401, REASONS[401], {"WWW-Authenticate": "Bearer"})
-        with project.database.read() as connection:
+        with project.database.glance() as connection:
             person = people.by_token(connection, given.credentials)
         if person is None:
             raise HTTPException(401, REASONS[401], {"WWW-Authenticate": 'Bearer error="invalid_token"'})

@@ -49,7 +49,7 @@ def ask(request: Request, token: str, project: ProjectDep, person: Annotator) ->
         if assignment is None:
             raise HTTPException(404)
         item = items.get(connection, assignment.item)
-        given = votes.current(connection, assignment)
+        given = None if assignment.closed_at is None else votes.current(connection, assignment)
         if given is not None and tells(item.stage, settings):
             return RedirectResponse(f"/judge/{token}/outcome", status_code=303)
         begun = votes.draft(connection, assignment)

@@ -43,7 +43,7 @@ def visitor(request: Request) -> Person | None:
     session = sessions.read(request, project.secret)
     if session is None:
         return None
-    with project.database.read() as connection:
+    with project.database.glance() as connection:
         person = people.by_session(connection, session.person, session.epoch, session.nonce)
     if person is not None:
         request.state.person, request.state.csrf = person, sessions.csrf(session, project.secret)
