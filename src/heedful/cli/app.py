@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import heedful
-from heedful.cli import check, collect, convert, evaluate, inspect, models, pairs, prepare, talk, train
+from heedful.cli import check, collect, convert, evaluate, inspect, label, models, pairs, prepare, talk, train
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 from heedful.cli.vote_options import aggregates_votes
@@ -40,6 +40,7 @@ app.command()(reads_files(inspect.inspect, bad_lines="quarantine"))
 app.command()(reads_files(convert.convert))
 app.command()(reads_files(check.check, bad_lines="quarantine"))
 app.command()(writes_files(reads_files(aggregates_votes(pairs.pairs, otherwise="each stays one"))))
+app.command()(writes_files(reads_files(label.label)))
 app.command()(writes_files(reads_files(prepare.split)))
 app.command()(writes_files(reads_files(prepare.dedupe)))
 app.command("filter")(writes_files(reads_files(prepare.filter_)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from heedful.evaluation.duels import Choice
 from heedful.records import Messages
@@ -68,3 +68,19 @@ class Judge(Protocol):
             JudgeError: it cannot be asked.
         """
         ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A judge that scores every answer by itself: all comparisons of some answers cost no more than few."""
+
+    def score_of(self, prompt: Messages, answer: str) -> float:
+        """The score of an answer that was compared."""
+        ...
+
+
+@runtime_checkable
+class AsksAgain(Protocol):
+    """A judge that can be asked the same without remembering what it said."""
+
+    def again(self, number: int) -> Judge: ...

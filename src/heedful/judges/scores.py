@@ -49,6 +49,10 @@ class ScoreJudge:
                 on_done(len(questions) * (begin + len(some)) // len(missing))
         return [self._verdict(question) for question in questions]
 
+    def score_of(self, prompt: Messages, answer: str) -> float:
+        """The score of an answer that was compared."""
+        return self._scores[prompt, answer]
+
     def _scored(self, answers: Sequence[tuple[Messages, str]]) -> list[float]:
         prompts, texts = [prompt for prompt, _ in answers], [text for _, text in answers]
         try:
@@ -58,7 +62,6 @@ class ScoreJudge:
         return found
 
     def _verdict(self, question: Question) -> Verdict:
-        first = self._scores[question.prompt, question.first]
-        second = self._scores[question.prompt, question.second]
+        first, second = (self.score_of(question.prompt, text) for text in (question.first, question.second))
         choice: Choice = "tie" if first == second else "first" if first > second else "second"
         return Verdict(choice, margin=first - second)
