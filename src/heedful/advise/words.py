@@ -25,3 +25,15 @@ def _range(figure: Interval, scale: float, decimals: int, unit: str) -> str:
 
 def _count(figure: Interval, of: str) -> str:
     return f", n = {figure.n:,}{' ' + of if of else ''}"
+
+
+def gigabytes(size: float) -> str:
+    """`1.4 GB`, of 10⁹ bytes."""
+    return f"{size / 1e9:.1f} GB"
+
+
+def time(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
