@@ -75,9 +75,8 @@ def run_server(
             if server.should_exit:
                 return
             time.sleep(0.01)
-        # What is there by now is there to stay. To look through it for garbage again and again would hold
-        # everybody up for a tenth of a second each time.
-        gc.collect()
+        # What is there by now is there to stay, and has next to no garbage in it. To look through it for some
+        # would hold everybody up for a tenth of a second each time, and first when the first page is due.
         gc.freeze()
         if ready is not None:
             ready()
