@@ -27,9 +27,9 @@ class Divergence:
     Attributes:
         per_answer: mean of `Σ log π/π_ref`, nats per answer.
         per_token: the same over all tokens, nats per token.
-        low_variance: mean of `Σ (r - 1 - log r)` over tokens with `r = π_ref/π`, nats per answer: Schulman's k3
-            ("Approximating KL divergence", 2020). Unbiased too, never below 0, and as a rule the surer of the
-            two while the policy is near the reference.
+        low_variance: mean of `Σ (r - 1 - log r)` over tokens with `r = π_ref/π`, nats per answer: k3 of
+            Schulman 2020 ("Approximating KL divergence"). Unbiased too, never below 0, and as a rule the
+            surer of the two while the policy is near the reference.
         n: answers.
         prompts: different prompts.
         tokens: of all answers.
@@ -65,8 +65,8 @@ def sequence_kl(
     """The KL divergence from answers that the policy sampled.
 
     Args:
-        policy_logps: the policy's log-probs of each answer's tokens, nats: `[answers]` arrays of `[tokens]`. The
-            end-of-turn token is one of them where the answer has one.
+        policy_logps: the policy's log-probs of each answer's tokens, nats: `[answers]` arrays of `[tokens]`,
+            the end-of-turn token among them where the answer has one.
         reference_logps: the reference's, likewise.
         groups: one label per answer; answers to one prompt share it.
         seed: of the bootstrap.

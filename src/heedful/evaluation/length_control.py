@@ -102,7 +102,7 @@ def length_controlled(
 
 
 def _by_length(fit: SoftFit, design: Array, gap: float) -> Estimate:
-    """How far apart the two win rates are, by the delta method: the mean of the fit less its value at Δ = 0."""
+    """How far apart the two win rates are, by the delta method: the fit's mean less its value at Δ = 0."""
     chances = sigmoid(design @ fit.weights)
     at_zero = float(sigmoid(fit.weights[:1])[0])
     slope = (chances * (1 - chances)) @ design / len(design) - at_zero * (1 - at_zero) * np.array([1.0, 0.0])

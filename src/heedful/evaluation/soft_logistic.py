@@ -87,7 +87,7 @@ def fit_soft(design: Array, outcomes: Array, codes: Indices, *, prior: Array) ->
         if np.abs(step).max(initial=0.0) < TOLERANCE:
             break
     chances = sigmoid(rows @ weights)
-    inverse: Array = np.linalg.inv(_hessian(rows, times, chances))
+    inverse = np.linalg.inv(_hessian(rows, times, chances)).astype(np.float64)
     decisive = float(np.square(2 * outcomes - 1).mean())
     count = int(codes.max()) + 1
     sums = np.zeros((count, rows.shape[1]))
