@@ -14,19 +14,19 @@ from typing import Any
 
 from heedful import data, judging, machine
 from heedful.errors import RunError
-from heedful.evaluating import Evaluation
 from heedful.evaluating.examined import MAX_LENGTH, Examined, examine
 from heedful.evaluating.held_out import Held, held_out
 from heedful.evaluating.judged import score_answers
 from heedful.evaluating.pages import report
 from heedful.evaluation.generation import Sampling
 from heedful.evaluation.subject import Subject
+from heedful.judges.scores import ScoreJudge
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import BackboneReward
 from heedful.recipe import DPORecipe, Recipe, RLHFRecipe, from_keywords, from_stages
 from heedful.render.chat import Renderer
 from heedful.render.truncate import Limits
-from heedful.report import Curve
+from heedful.report import Curve, ReportData, write
 from heedful.report.curves import training_curves
 from heedful.report.wording import Number
 from heedful.rlhf import stages_of
@@ -83,7 +83,7 @@ _STAGES = {
 _ORIGINS = {"PPO": "SFT"}
 
 
-def run(output: Path, reporter: Reporter) -> Evaluation:
+def run(output: Path, reporter: Reporter) -> ReportData:
     """Teach the default model to answer plainly, by SFT and then by DPO and by PPO, and show what changed.
 
     Writes four run folders and `report.html` under `output`.
@@ -108,15 +108,14 @@ def run(output: Path, reporter: Reporter) -> Evaluation:
             models[stage.model] = _look(backbone, judges, stage.model, reporter)
     # PPO leaves the reward model on the backbone, beside the policy.
     reward = BackboneReward(backbone, Renderer(backbone.tokenizer), Limits(MAX_LENGTH))
-    scores = score_answers(reward, models, reporter)
+    scores = score_answers(ScoreJudge(reward), models, reporter)
     facts = _facts(output, len(judges), time.monotonic() - started)
     page = report(
         "Heedful quickstart", _INTRO, models, judges, facts, curves=_curves(output), sampling=_SAMPLING
     )
     page = replace(page, origins=_ORIGINS, scores={"Reward model": scores}, notes=[*page.notes, *_NOTES])
-    found = Evaluation(page)
-    found.save(output / "report.html")
-    return found
+    write(page, output / "report.html")
+    return page
 
 
 def free_folder(wanted: Path) -> Path:

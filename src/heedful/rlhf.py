@@ -103,7 +103,7 @@ def describe(recipe: RLHFRecipe, *, resume: bool = False, redo: Sequence[str] = 
         if standings[name] != "finished":
             # Rows and memory are those of the model that the first stage starts from: adapters change
             # neither.
-            backbone = weights.of(stage.model_copy(update={"model": recipe.model}))
+            backbone = weights.of(recipe.model, full=stage.training.method == "full")
             parts.append(str(plan(prepare(stage, Given(backbone=backbone)))))
     return "\n\n".join(parts)
 

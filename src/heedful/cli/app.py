@@ -8,7 +8,20 @@ import typer
 from typer.core import TyperGroup
 
 import heedful
-from heedful.cli import check, collect, convert, evaluate, inspect, label, models, pairs, prepare, talk, train
+from heedful.cli import (
+    check,
+    collect,
+    convert,
+    evaluate,
+    inspect,
+    label,
+    models,
+    pairs,
+    prepare,
+    run,
+    talk,
+    train,
+)
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 from heedful.cli.vote_options import aggregates_votes
@@ -36,6 +49,7 @@ app = typer.Typer(
     help="Teach a language model what people prefer.",
 )
 app.command()(evaluate.quickstart)
+app.command()(run.run)
 app.command()(reads_files(inspect.inspect, bad_lines="quarantine"))
 app.command()(reads_files(convert.convert))
 app.command()(reads_files(check.check, bad_lines="quarantine"))

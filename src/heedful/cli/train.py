@@ -14,7 +14,7 @@ from heedful.cli.evaluate import show
 from heedful.errors import RecipeError
 
 if TYPE_CHECKING:
-    from heedful.recipe import Recipe, RewardRecipe
+    from heedful.recipe import Recipe, RewardRecipe, RLHFRecipe
     from heedful.training.loop import Outcome
     from heedful.training.tracking import Reporter
 
@@ -47,6 +47,13 @@ Rewards = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the recipe and a plan; train nothing.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
+Redo = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STAGE",
+        help="Make a stage anew, and what is built on it; what is there is set aside. May repeat.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings and errors.")]
 
 
@@ -115,25 +122,31 @@ def rlhf(
     arguments: Arguments = None,
     dry_run: DryRun = False,
     resume: Resume = False,
+    redo: Redo = None,
     quiet: Quiet = False,
 ) -> None:
     """Go through SFT, a reward model and PPO by one recipe; what has not changed is reused."""
-    from heedful.recipe import RLHFRecipe, load, to_yaml
+    from heedful.recipe import RLHFRecipe, load
 
     path, overrides = split_arguments(arguments or [])
     recipe = load(path, overrides, stage="rlhf")
     assert isinstance(recipe, RLHFRecipe)
+    go_through(recipe, dry_run=dry_run, resume=resume, redo=redo or (), quiet=quiet)
 
+
+def go_through(recipe: RLHFRecipe, *, dry_run: bool, resume: bool, redo: Sequence[str], quiet: bool) -> None:
+    """RLHF by its recipe, or with `dry_run` what it would do."""
     from heedful import rlhf
+    from heedful.recipe import to_yaml
     from heedful.training.tracking import Reporter
 
     if dry_run:
-        described = rlhf.describe(recipe, resume=resume)
+        described = rlhf.describe(recipe, resume=resume, redo=redo)
         typer.echo(to_yaml(recipe))
         typer.echo(described, err=True)
         return
     reporter = Reporter(quiet=quiet)
-    outcomes = rlhf.run(recipe, resume=resume, reporter=reporter)
+    outcomes = rlhf.run(recipe, resume=resume, redo=redo, reporter=reporter)
     for name, outcome in outcomes.items():
         _say_numbers(f"Held out, {name}", outcome, reporter)
     reporter.say(f"Try it: heedful chat --model {outcomes['ppo'].run}")
@@ -169,7 +182,11 @@ def _run(
     path, overrides = split_arguments(arguments)
     recipe = load(path, [*everyday, *overrides], stage=stage)
     assert isinstance(recipe, Recipe)
+    go(recipe, dry_run=dry_run, resume=resume, quiet=quiet)
 
+
+def go(recipe: Recipe, *, dry_run: bool, resume: bool, quiet: bool) -> None:
+    """Train by a recipe of one stage, or with `dry_run` show what that would do."""
     from heedful.training import run_folder
     from heedful.training.tracking import Reporter
 

@@ -14,6 +14,7 @@ from heedful.recipe.settings import (
     LoraSettings,
     ModelSettings,
     Recipe,
+    SourceSettings,
     StageKeys,
     TrainingSettings,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "SFTKeys",
     "SFTRecipe",
     "SFTTraining",
+    "SourceSettings",
     "StageKeys",
     "TrainingSettings",
     "from_keywords",

@@ -31,6 +31,7 @@ class FolderStage:
             are still to be filled.
         work: fills the folder it is given. Called again after a kill it finds what it left there, as long as
             nothing has changed in between.
+        gate: refuses to go on with what stands in the finished folder, where something forbids it.
         code: raised by whoever changes what comes out of the same settings and contents.
     """
 
@@ -40,6 +41,7 @@ class FolderStage:
     settings: Mapping[str, Any]
     reads: Callable[[Sequence[Path]], Mapping[str, str]]
     work: Callable[[Path], None]
+    gate: Callable[[Path], None] = lambda folder: None
     code: int = 1
 
     def standing(self, pending: Sequence[Path] = ()) -> Standing:
@@ -70,6 +72,10 @@ class FolderStage:
         except OSError as error:
             reason = checkpoint.disk_trouble(error) or str(error)
             raise RunError(f"the stage cannot be written: {reason}.", where=str(self.folder)) from error
+
+    def admit(self) -> None:
+        """As a `graph.Stage`."""
+        self.gate(self.folder)
 
     @property
     def _part(self) -> Path:

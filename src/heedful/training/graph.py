@@ -40,9 +40,14 @@ class Stage(Protocol):
         after: the stages whose results it reads, by name.
     """
 
-    name: str
-    folder: Path
-    after: Sequence[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def after(self) -> Sequence[str]: ...
 
     def standing(self, pending: Sequence[Path] = ()) -> Standing:
         """How far it is, by its folder.
@@ -59,6 +64,14 @@ class Stage(Protocol):
 
     def run(self, *, begun: bool) -> None:
         """Do the work; `begun` where an earlier attempt is to be gone on with."""
+        ...
+
+    def admit(self) -> None:
+        """Whether to go on with what came out, now that the stage is finished.
+
+        Raises:
+            HeedfulError: why not.
+        """
         ...
 
 
@@ -122,8 +135,12 @@ class Graph:
             standing = "new" if name in redo.todo else self._standing(stage, redo, pending)[0]
             found[name] = standing
             # What was built on a stage that is still to come may not be what it will be built on.
-            if standing != "finished" or any(self.stages[one].folder in pending for one in stage.after):
+            if standing != "finished" or any(
+                self.stages[one].folder in pending for one in self._direct(name)
+            ):
                 pending.append(stage.folder)
+            else:
+                stage.admit()
         return found
 
     def run(self, reporter: Reporter) -> list[str]:
@@ -151,6 +168,7 @@ class Graph:
             for name in self.before(stage.name) if redo.to else ():
                 # Made anew it came out the same, and what is set aside may be thrown away.
                 follow(stage.folder, self._aside(name, redo), self.stages[name].folder)
+            stage.admit()
             return False
         if changed is not None:
             reporter.say(f"Stage {stage.name}: {changed.what}")
@@ -158,6 +176,7 @@ class Graph:
         begun = standing == "unfinished"
         reporter.say(f"Stage {stage.name}: {'goes on' if begun else 'begins'} in {stage.folder}.")
         stage.run(begun=begun)
+        stage.admit()
         return True
 
     def _standing(
@@ -174,8 +193,12 @@ class Graph:
 
     def before(self, name: str) -> set[str]:
         """All stages that one is built on, directly or not."""
-        direct = [one for one in self.stages[name].after if one in self.stages]
+        direct = self._direct(name)
         return {*direct, *(earlier for one in direct for earlier in self.before(one))}
+
+    def _direct(self, name: str) -> list[str]:
+        """The stages that one reads from; a graph may do without some that it would read from."""
+        return [one for one in self.stages[name].after if one in self.stages]
 
     def _redo(self) -> _Redo:
         """What is to be made anew: what was asked, or what a run that did not get to its end was asked."""

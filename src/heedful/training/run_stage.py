@@ -83,9 +83,14 @@ class RunStage:
             run.update(**{_INPUTS: dict(made_from), _CODE: CODE[self.recipe.stage], _DONE: False})
         except OSError as error:
             raise RunError(f"the run folder cannot be written: {error}", where=str(self.folder)) from error
-        given = replace(self.given, backbone=self.weights.of(self.recipe), command=self.command)
+        full = self.recipe.training.method == "full"
+        backbone = self.weights.of(self.recipe.model, full=full)
+        given = replace(self.given, backbone=backbone, command=self.command)
         self.train(self.recipe, given, resume=begun, reporter=self.reporter)
         run.update(**{_DONE: True})
+
+    def admit(self) -> None:
+        """As a `graph.Stage`: a finished run can be gone on with."""
 
     @property
     def outcome(self) -> Outcome:

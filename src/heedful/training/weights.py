@@ -7,7 +7,7 @@ from pathlib import Path
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
 from heedful.models.loading import load
-from heedful.recipe import ModelSettings, Recipe
+from heedful.recipe import ModelSettings
 
 
 class Weights:
@@ -17,13 +17,15 @@ class Weights:
         self._held: Backbone | None = None
         self._as: ModelSettings | None = None
 
-    def of(self, recipe: Recipe) -> Backbone:
-        """A backbone without adapters that is what `recipe.model` names.
+    def of(self, model: ModelSettings, *, full: bool = False) -> Backbone:
+        """A backbone without adapters that is what `model` names.
+
+        Args:
+            full: every weight will be trained, so that nobody can have these weights afterwards.
 
         Raises:
             ModelError: it cannot be loaded.
         """
-        model, full = recipe.model, recipe.training.method == "full"
         if full or not self._becomes(model):
             self.give_back()  # first, so that there are never two
             self._held = load(

@@ -1,0 +1,73 @@
+"""`heedful run`: whatever a recipe asks for, the whole pipeline as a rule; called again, it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heedful.cli import train
+from heedful.errors import RecipeError
+
+if TYPE_CHECKING:
+    from heedful.recipe import PipelineRecipe, Recipe
+
+
+def run(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RECIPE [KEY=VALUE]...",
+            help="A recipe in YAML, and keys over it, such as sft.training.epochs=2.",
+            show_default=False,
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the stages and what they cost; write nothing.")
+    ] = False,
+    redo: train.Redo = None,
+    quiet: train.Quiet = False,
+) -> None:
+    """Go through the pipeline of a recipe: import, check, split, SFT, DPO, reward model and PPO, report.
+
+    What is finished and has not changed is reused, and what was begun goes on.
+    """
+    path, overrides = train.split_arguments(arguments)
+    if path is None:
+        raise RecipeError("there is no recipe.", mend="Name one: heedful run recipes/quickstart.yaml")
+    from heedful.recipe import PipelineRecipe, Recipe, RLHFRecipe, load_any
+
+    recipe = load_any(path, overrides)
+    if isinstance(recipe, PipelineRecipe):
+        _pipeline(recipe, dry_run=dry_run, redo=redo or (), quiet=quiet)
+    elif isinstance(recipe, RLHFRecipe):
+        train.go_through(recipe, dry_run=dry_run, resume=False, redo=redo or (), quiet=quiet)
+    elif isinstance(recipe, Recipe):
+        if redo:
+            mend = "Choose another output=FOLDER, or move its folder away."
+            raise RecipeError(f"a recipe of {recipe.stage} has one stage.", where="--redo", mend=mend)
+        train.go(recipe, dry_run=dry_run, resume=_is_begun(recipe), quiet=quiet)
+
+
+def _pipeline(recipe: PipelineRecipe, *, dry_run: bool, redo: list[str] | tuple[()], quiet: bool) -> None:
+    from heedful import pipeline
+    from heedful.recipe import to_yaml
+    from heedful.training.tracking import Reporter
+
+    if dry_run:
+        described = pipeline.describe(recipe, redo=redo)
+        typer.echo(to_yaml(recipe))
+        typer.echo(described, err=True)
+        return
+    reporter = Reporter(quiet=quiet)
+    pipeline.run(recipe, redo=redo, reporter=reporter)
+    reporter.say(f"Report: {pipeline.report_of(recipe)}")
+
+
+def _is_begun(recipe: Recipe) -> bool:
+    """Whether the run folder holds something to go on with."""
+    from heedful.training import run_folder
+
+    run = run_folder.RunFolder(Path(recipe.output))
+    return (run.path / "run.json").exists() and not run_folder.never_began(run)

@@ -1,0 +1,172 @@
+"""A pipeline's recipe as a graph: what each stage reads, which settings decide its result, who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from heedful import formats
+from heedful.models import fingerprints
+from heedful.models.catalog import resolve
+from heedful.pipeline import incoming, ready
+from heedful.pipeline.places import Parts, files_of, held_out_of, parts, sources
+from heedful.pipeline.training import ALIGNING, recipes_of, start
+from heedful.recipe import ModelSettings, PipelineRecipe, PPORecipe, SourceSettings
+from heedful.rlhf import TRAIN, check_ppo
+from heedful.training.folder_stage import FolderStage
+from heedful.training.graph import Graph, Stage
+from heedful.training.job import resuming
+from heedful.training.run_stage import RunStage
+from heedful.training.tracking import Reporter
+from heedful.training.weights import Weights
+
+# As `run_stage.CODE`, of the stages that fill a folder: who changes what comes out of one raises its number.
+CODE = {"import": 1, "check": 1, "split": 1, "readiness": 1, "evaluate": 1, "report": 1}
+
+
+def graph_of(recipe: PipelineRecipe, reporter: Reporter, *, redo: Sequence[str] = ()) -> Graph:
+    """The stages of a recipe, in their order.
+
+    Raises:
+        RecipeError: keys that do not go together.
+        RewardError: a reward function cannot be had.
+    """
+    folder, weights = Path(recipe.output), Weights()
+    split = folder / "split"
+    found: list[Stage] = [_import(recipe, reporter)]
+    if recipe.check != "off":
+        found.append(_check(recipe, reporter))
+    found.append(_split(recipe, reporter))
+    recipes = recipes_of(recipe, split)
+    final = recipes.get("ppo")
+    if isinstance(final, PPORecipe):
+        assert recipe.ppo is not None
+        check_ppo(final, recipe.ppo.reward)
+    gate = _readiness(recipe, split, weights, reporter) if recipe.readiness == "check" else None
+    for name, own in recipes.items():
+        if name in ALIGNING and gate is not None:
+            found.append(gate)
+            gate = None
+        after = [*_before(name, recipe), *(["readiness"] if name in ALIGNING else [])]
+        command = resuming("run", folder)
+        found.append(RunStage(name, own, TRAIN[name], weights, reporter, after, command=command))
+    return Graph(recipe, folder, found, redo=redo)
+
+
+def _before(name: str, recipe: PipelineRecipe) -> list[str]:
+    """The stages whose results one that trains reads."""
+    earlier = {"sft": ["split"], "dpo": ["split", "sft"], "reward": ["split", "sft"]}
+    return earlier.get(name, ["split", "sft", "reward"])
+
+
+def _import(recipe: PipelineRecipe, reporter: Reporter) -> FolderStage:
+    return _folder_stage(
+        recipe,
+        "import",
+        (),
+        {"data": {kind: incoming.taken_as(source) for kind, source in sources(recipe).items()}},
+        lambda pending: _contents(recipe),
+        lambda folder: incoming.bring_in(recipe, folder, reporter),
+    )
+
+
+def _check(recipe: PipelineRecipe, reporter: Reporter) -> FolderStage:
+    return _folder_stage(
+        recipe,
+        "check",
+        ("import",),
+        {"data": {kind: source.reading for kind, source in sources(recipe).items()}},
+        lambda pending: _contents(recipe),
+        lambda folder: incoming.check(recipe, folder, reporter),
+        lambda folder: incoming.require_clean(recipe, folder),
+    )
+
+
+def _split(recipe: PipelineRecipe, reporter: Reporter) -> FolderStage:
+    imported = Path(recipe.output) / "import"
+    return _folder_stage(
+        recipe,
+        "split",
+        ("import", "check"),
+        {"split": recipe.split.model_dump()},
+        partial(_dealt, recipe, imported),
+        lambda folder: incoming.part(recipe, imported, folder, reporter),
+    )
+
+
+def _readiness(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: Reporter) -> FolderStage:
+    model = start(recipe)
+    return _folder_stage(
+        recipe,
+        "readiness",
+        ("split", "sft"),
+        {"model": _place(model), "max_length": ready.longest(recipe), "seed": recipe.split.seed},
+        lambda pending: {**_dealt(recipe, split, pending), **_models({"model": model}, pending)},
+        lambda folder: ready.measure(recipe, split, folder, weights, reporter),
+        lambda folder: ready.require_ready(recipe, folder),
+    )
+
+
+def _folder_stage(
+    recipe: PipelineRecipe,
+    name: str,
+    after: Sequence[str],
+    settings: Mapping[str, Any],
+    reads: Callable[[Sequence[Path]], Mapping[str, str]],
+    work: Callable[[Path], None],
+    gate: Callable[[Path], None] = lambda folder: None,
+) -> FolderStage:
+    folder = Path(recipe.output) / name
+    return FolderStage(name, folder, after, settings, reads, work, gate, CODE[name])
+
+
+def _contents(recipe: PipelineRecipe) -> dict[str, str]:
+    """Hashes of the files that come in."""
+    found: dict[str, str] = {}
+    for kind, source in sources(recipe).items():
+        held_out = held_out_of(source)
+        found[f"data.{kind}.train"] = _hash(files_of(source), source)
+        if held_out is not None:
+            found[f"data.{kind}.eval"] = _hash([held_out], source)
+    return found
+
+
+def _hash(files: Iterable[str], source: SourceSettings) -> str:
+    """Of files; of what is no file (a folder, a name on the hub) of the records in it."""
+    return fingerprints.combined(
+        fingerprints.of_file(Path(file).expanduser())
+        if Path(file).expanduser().is_file()
+        else fingerprints.combined(map(repr, formats.read(file, **source.reading)))
+        for file in files
+    )
+
+
+def _dealt(recipe: PipelineRecipe, folder: Path, pending: Sequence[Path]) -> dict[str, str]:
+    """Hashes of the rows that an earlier stage left in `folder`, by kind."""
+    if folder in pending:
+        return {}
+    found: dict[str, str] = {}
+    for kind in sources(recipe):
+        own: Parts = parts(folder, kind)
+        for side, path in (("train", own.train), ("held out", own.held_out)):
+            if path.exists():
+                found[f"{kind}, {side},"] = fingerprints.of_file(path)
+    return found
+
+
+def _models(named: Mapping[str, ModelSettings], pending: Sequence[Path]) -> dict[str, str]:
+    """Hashes of models by what they are called, those apart that are still to come."""
+    return {
+        name: fingerprints.combined(
+            fingerprints.of_source(resolve(part)) for part in (model.name, model.adapter) if part is not None
+        )
+        for name, model in named.items()
+        if not any(Path(model.name).is_relative_to(folder) for folder in pending)
+    }
+
+
+def _place(model: ModelSettings) -> dict[str, str]:
+    """How a model computes, which its contents do not say."""
+    return {"dtype": model.dtype, "device": model.device}
