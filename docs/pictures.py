@@ -17,12 +17,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from heedful import data, formats
-from heedful.collect import items, people
-from heedful.collect.database import Database
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store.database import Database
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
 from heedful.collect.web.app import create_app
 from heedful.collect.web.serving import address, bind, run_server
+from heedful.collect.work import items
 from tests.collect import simulated
 from tests.collect.simulated import Habits, fill, verdicts
 from tests.collect.web.browser import chromium

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from heedful.cli import main
-from heedful.collect.candidates import Plan, make_candidates
-from heedful.collect.chat import CannotAnswer, Stopped
-from heedful.collect.model import Item, Response
+from heedful.collect.sampling.candidates import Plan, make_candidates
+from heedful.collect.sampling.chat import CannotAnswer, Stopped
+from heedful.collect.store.model import Item, Response
 from heedful.collecting import ModelSampler, ModelSpeaker, reward_uncertainty
 from heedful.errors import ModelError, RewardError
 from heedful.models.sampler import answer

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from heedful.collect.candidates import generator
-from heedful.collect.chat import CannotAnswer, OnText
-from heedful.collect.journal import Drawn
-from heedful.collect.model import Item
+from heedful.collect.sampling.candidates import generator
+from heedful.collect.sampling.chat import CannotAnswer, OnText
+from heedful.collect.sampling.journal import Drawn
+from heedful.collect.store.model import Item
 from heedful.models.sharing import Models
 from heedful.records import Messages
 
@@ -119,7 +119,7 @@ class ModelSpeaker:
 
 
 class RewardUncertainty:
-    """How unsure a reward is which response of an item is best, as `collect.order.Uncertainty`.
+    """How unsure a reward is which response of an item is best, as `collect.work.order.Uncertainty`.
 
     1 / (1 + the gap between its scores of the best two): 1 where it cannot tell them apart, near 0 where it
     is sure, and 0 of an item with one response. What is a large gap differs between rewards; the order does

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from heedful.collect import passwords
-from heedful.collect.database import Database
+from heedful.collect.store.database import Database
+from heedful.collect.team import passwords
 from tests.collect.postgresql import Cluster, no_cluster
 
 

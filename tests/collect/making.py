@@ -9,10 +9,12 @@ from itertools import count
 
 from sqlalchemy import Connection, insert
 
-from heedful.collect import people, schema, votes
 from heedful.collect.answer import Answer
-from heedful.collect.model import Assignment, Entry, Item, Person, Role, Stage
 from heedful.collect.settings import Settings
+from heedful.collect.store import schema
+from heedful.collect.store.model import Assignment, Entry, Item, Person, Role, Stage
+from heedful.collect.team import people
+from heedful.collect.work import votes
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _numbers = count(1)

@@ -19,8 +19,8 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from heedful.collect import schema
-from heedful.collect.database import HEAD
+from heedful.collect.store import schema
+from heedful.collect.store.database import HEAD
 
 PATIENCE = 60.0  # seconds for the server to come up
 PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

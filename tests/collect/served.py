@@ -14,10 +14,11 @@ from typing import IO, Any, NamedTuple
 
 import httpx2
 
-from heedful.collect import items, people
-from heedful.collect.database import Database
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store.database import Database
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
+from heedful.collect.work import items
 from heedful.records import Record
 
 COMMAND = (sys.executable, "-m", "heedful", "collect", "serve")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, insert, select
 
-from heedful.collect import schema
-from heedful.collect.tally import Tally
+from heedful.collect.findings.tally import Tally
+from heedful.collect.store import schema
 
 BEGAN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 EVERY = timedelta(seconds=30)  # a vote

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from heedful.collect.chat import Chats, OnText, Turn
-from heedful.collect.journal import Drawn
+from heedful.collect.sampling.chat import Chats, OnText, Turn
+from heedful.collect.sampling.journal import Drawn
 from heedful.records import Messages
 
 PATIENCE = 20.0  # seconds until a test that waits in vain gives up

@@ -8,10 +8,10 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from heedful.collect import log
 from heedful.collect.answer import Answer
-from heedful.collect.model import Action, Entry, Item, Kind, Person, Response
-from heedful.collect.words import Word
+from heedful.collect.exchange.words import Word
+from heedful.collect.store import log
+from heedful.collect.store.model import Action, Entry, Item, Kind, Person, Response
 from heedful.records import assistant, user
 from tests.collect.making import NOON
 

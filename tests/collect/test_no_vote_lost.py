@@ -16,10 +16,10 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from heedful.collect import log, schema
-from heedful.collect.database import Database
-from heedful.collect.model import Entry
 from heedful.collect.settings import Settings
+from heedful.collect.store import log, schema
+from heedful.collect.store.database import Database
+from heedful.collect.store.model import Entry
 from heedful.records import Candidates, assistant, user
 from tests.collect.annotators import Annotator, Api, Pages
 from tests.collect.postgresql import Cluster, no_cluster

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from heedful.cli import main
-from heedful.collect import people
+from heedful.collect.team import people
 from tests.docs.blocks import CHECKOUT, split
 
 STEPS = ("training.max_steps=1", "training.batch_size=4")

@@ -15,15 +15,16 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from heedful.checks.text import folded
-from heedful.collect import items, schema
-from heedful.collect.database import Database
-from heedful.collect.export import ADJUDICATIONS
-from heedful.collect.making import fingerprint
-from heedful.collect.model import Item
-from heedful.collect.outcomes import ADJUDICATED, outcomes
-from heedful.collect.project import Project
-from heedful.collect.wish import AGGREGATED
-from heedful.collect.words import words
+from heedful.collect.exchange.export import ADJUDICATIONS
+from heedful.collect.exchange.outcomes import ADJUDICATED, outcomes
+from heedful.collect.exchange.wish import AGGREGATED
+from heedful.collect.exchange.words import words
+from heedful.collect.store import schema
+from heedful.collect.store.database import Database
+from heedful.collect.store.model import Item
+from heedful.collect.store.project import Project
+from heedful.collect.work import items
+from heedful.collect.work.making import fingerprint
 from heedful.errors import JudgeError
 from heedful.judges.judge import OnDone, Question, Verdict
 from heedful.records import Candidates, Messages, Preference, assistant

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import heedful as face
-from heedful.collect import schema
-from heedful.collect.database import Database
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store import schema
+from heedful.collect.store.database import Database
+from heedful.collect.store.project import Project
 from heedful.records import Preference
 from tests.cli.command import Command, Result, write
 from tests.collect.making import a_person, an_item

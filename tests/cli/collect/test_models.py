@@ -18,9 +18,9 @@ import pytest
 
 from heedful import formats
 from heedful.cli.collect.running import Serving
-from heedful.collect.chat import Chats
-from heedful.collect.journal import SUFFIX
-from heedful.collect.project import Project
+from heedful.collect.sampling.chat import Chats
+from heedful.collect.sampling.journal import SUFFIX
+from heedful.collect.store.project import Project
 from heedful.records import GENERATED_BY, Candidates, Preference
 from tests import tiny
 from tests.cli.command import Command, pairs, write

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from heedful.collect import passwords, people
-from heedful.collect.database import Database
-from heedful.collect.project import Project
+from heedful.collect.store.database import Database
+from heedful.collect.store.project import Project
+from heedful.collect.team import passwords, people
 from tests.cli.command import Command, Result
 
 PASSWORD = "correct horse battery"

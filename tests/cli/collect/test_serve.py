@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import select
 
 from heedful.cli.collect.running import Serving
-from heedful.collect import schema
-from heedful.collect.database import Database
-from heedful.collect.project import Project
+from heedful.collect.store import schema
+from heedful.collect.store.database import Database
+from heedful.collect.store.project import Project
 from heedful.collect.web.serving import bind
 from heedful.errors import DataError
 from tests.cli.command import pair, write

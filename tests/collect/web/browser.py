@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import uvicorn
 
-from heedful.collect import people
-from heedful.collect.chat import Chats
-from heedful.collect.model import Role
-from heedful.collect.project import Project
+from heedful.collect.sampling.chat import Chats
+from heedful.collect.store.model import Role
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
 from heedful.collect.web.app import create_app
 
 PATIENCE = 20.0  # seconds for anything to appear

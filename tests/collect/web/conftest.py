@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from heedful.collect import people
-from heedful.collect.chat import Chats
-from heedful.collect.database import Database
-from heedful.collect.model import Role
-from heedful.collect.project import Project
+from heedful.collect.sampling.chat import Chats
 from heedful.collect.settings import Settings
+from heedful.collect.store.database import Database
+from heedful.collect.store.model import Role
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
 from heedful.collect.web.app import create_app
 from tests.collect.web.browser import browser, browser_page, served  # noqa: F401  fixtures for all of them
 

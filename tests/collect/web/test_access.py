@@ -6,7 +6,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
 
-from heedful.collect import people
+from heedful.collect.team import people
 from heedful.collect.web.app import create_app
 from heedful.collect.web.visit import Admin
 from tests.collect.web.conftest import OWN, csrf_of

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from heedful.collect.answer import Answer
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store.project import Project
 from tests.collect.making import an_item
 from tests.collect.web.browser import PATIENCE, PHONE, Served
 

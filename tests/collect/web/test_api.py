@@ -10,12 +10,14 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from heedful.collect import items, log, people, schema
-from heedful.collect.model import Role, Stage
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store import log, schema
+from heedful.collect.store.model import Role, Stage
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
 from heedful.collect.web import api_page
 from heedful.collect.web.app import create_app
+from heedful.collect.work import items
 from heedful.records import GOLD, Candidates, Preference, assistant, user
 
 PLANTED = ("item-key-7", "planted-source", "planted-generator", "planted-metadata")

@@ -29,14 +29,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from heedful.collect import items, people, queue
-from heedful.collect.database import Database
-from heedful.collect.model import Person, Role
-from heedful.collect.project import Project, now
 from heedful.collect.settings import Settings
+from heedful.collect.store.database import Database
+from heedful.collect.store.model import Person, Role
+from heedful.collect.store.project import Project, now
+from heedful.collect.team import people
 from heedful.collect.web import api_page
 from heedful.collect.web.app import create_app
 from heedful.collect.web.limits import Limits
+from heedful.collect.work import items, queue
 from heedful.records import Candidates, assistant, user
 
 HOST = "testserver"  # what schemathesis calls the app

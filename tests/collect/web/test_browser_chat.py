@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from heedful.collect import log
 from heedful.collect.answer import Answer
-from heedful.collect.chat import Chats
-from heedful.collect.project import Project
+from heedful.collect.sampling.chat import Chats
+from heedful.collect.store import log
+from heedful.collect.store.project import Project
 from tests.collect.speakers import Fake, chatting
 from tests.collect.web.browser import PHONE, Served
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from heedful.collect import log, schema
 from heedful.collect.answer import Answer
-from heedful.collect.model import Entry
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store import log, schema
+from heedful.collect.store.model import Entry
+from heedful.collect.store.project import Project
 from tests.collect.making import an_item
 from tests.collect.web.browser import PHONE, Served
 

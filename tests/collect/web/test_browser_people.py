@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heedful.collect import passwords, people
+from heedful.collect.team import passwords, people
 from tests.collect.web.browser import PHONE, WIDE, Served
 
 PASSWORD = "correct horse battery"

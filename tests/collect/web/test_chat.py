@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from heedful.collect import log
 from heedful.collect.answer import Answer
-from heedful.collect.chat import LONGEST, Chats
-from heedful.collect.journal import Drawn
-from heedful.collect.project import Project
+from heedful.collect.sampling.chat import LONGEST, Chats
+from heedful.collect.sampling.journal import Drawn
 from heedful.collect.settings import Settings
+from heedful.collect.store import log
+from heedful.collect.store.project import Project
 from heedful.collect.web.app import create_app
 from tests.collect.speakers import Fake, chatting, wait
 from tests.collect.web.conftest import OWN, SignIn, csrf_of

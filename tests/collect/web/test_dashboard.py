@@ -12,9 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
-from heedful.collect import schema
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store import schema
+from heedful.collect.store.project import Project
 from heedful.collect.web import figure_files
 from tests.collect.simulated import Habits, Vote, fill, of_many, right, team, verdicts
 

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-from heedful.collect.export import export
-from heedful.collect.project import Project
+from heedful.collect.exchange.export import export
+from heedful.collect.exchange.wish import Wish
 from heedful.collect.settings import Settings
+from heedful.collect.store.project import Project
 from heedful.collect.web import downloads
-from heedful.collect.wish import Wish
 from tests.collect.making import a_person, an_item
 from tests.collect.speaking import say
 

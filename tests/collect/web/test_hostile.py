@@ -11,11 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from heedful.collect import items, people, schema
-from heedful.collect.database import Database
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store import schema
+from heedful.collect.store.database import Database
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
 from heedful.collect.web.app import create_app
+from heedful.collect.work import items
 from heedful.records import Candidates, assistant, user
 from tests.collect.web.conftest import OWN, csrf_of
 from tests.collect.web.harmless import look

@@ -10,11 +10,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from starlette.requests import ClientDisconnect
 
-from heedful.collect import log, schema
 from heedful.collect.answer import Answer
-from heedful.collect.model import Entry, Item, Person
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store import log, schema
+from heedful.collect.store.model import Entry, Item, Person
+from heedful.collect.store.project import Project
 from heedful.collect.web import asking
 from heedful.collect.web.errors import Failures
 from heedful.collect.web.judging_forms import Entered

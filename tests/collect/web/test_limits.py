@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from heedful.collect import people
+from heedful.collect.team import people
 from heedful.collect.web import limits
 from heedful.collect.web.app import create_app
 from heedful.collect.web.limits import SIGNED_IN, STRANGERS, Buckets, Limits, Rate

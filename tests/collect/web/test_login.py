@@ -7,7 +7,7 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
-from heedful.collect import passwords, people
+from heedful.collect.team import passwords, people
 from heedful.collect.web import sessions
 from heedful.collect.web.app import create_app
 from heedful.collect.web.limits import Limits

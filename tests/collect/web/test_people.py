@@ -10,10 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert
 
-from heedful.collect import log, people, schema
 from heedful.collect.answer import Answer
-from heedful.collect.project import now
 from heedful.collect.settings import Settings
+from heedful.collect.store import log, schema
+from heedful.collect.store.project import now
+from heedful.collect.team import people
 from heedful.collect.web.app import create_app
 from tests.collect.web.conftest import OWN, csrf_of
 

@@ -10,11 +10,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from heedful.collect import log, people, schema, votes
 from heedful.collect.answer import Answer
-from heedful.collect.model import Item, Person
-from heedful.collect.project import Project
 from heedful.collect.settings import Settings
+from heedful.collect.store import log, schema
+from heedful.collect.store.model import Item, Person
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
+from heedful.collect.work import votes
 from tests.collect.making import a_person, an_item, in_hand, voted
 from tests.collect.web.conftest import csrf_of
 

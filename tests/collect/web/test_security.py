@@ -7,7 +7,7 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from heedful.collect import people
+from heedful.collect.team import people
 from heedful.collect.web.app import create_app
 from heedful.collect.web.security import HEADERS, LARGEST, LARGEST_HEADERS, LONGEST_ADDRESS, POLICY
 from heedful.collect.web.visit import MOST_FIELDS

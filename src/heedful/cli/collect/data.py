@@ -13,14 +13,14 @@ from heedful.cli.collect.opening import FOLDER, Address, Folder, open_project
 from heedful.cli.data_options import Reading
 from heedful.cli.data_output import Writing
 from heedful.cli.vote_options import Votes, flag
-from heedful.collect.wish import AGGREGATED, What, Wish
+from heedful.collect.exchange.wish import AGGREGATED, What, Wish
 from heedful.errors import DataError
 from heedful.prepare.pair_settings import PairSettings, Ties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heedful.collect.project import Project
+    from heedful.collect.store.project import Project
 
 _WHAT = "What is exported"
 _PREFERENCES = "How preferences are made"
@@ -86,8 +86,8 @@ def export(
     NAME.export.json; with --until and the row named there, the same file can be made again at any time.
     """
     pairs = _pairs(what, votes, ties=ties, both_bad=both_bad, aspect=aspect)
-    from heedful.collect.export import beside
-    from heedful.collect.export import export as write
+    from heedful.collect.exchange.export import beside
+    from heedful.collect.exchange.export import export as write
 
     writing.check([out, beside(out)])
     project = open_project(folder, database)
@@ -129,8 +129,8 @@ def import_(
     yet. Nobody who comes in so can sign in before they are let in: heedful collect people restore NAME, then
     link NAME.
     """
-    from heedful.collect.importing import import_votes
-    from heedful.collect.project import now
+    from heedful.collect.exchange.importing import import_votes
+    from heedful.collect.store.project import now
     from heedful.quarantine import write_quarantine
 
     records = reading.read(file)
@@ -159,7 +159,7 @@ def _pairs(what: What, votes: Votes, **others: Any) -> PairSettings:
 
 def _row(project: Project, until: str) -> int:
     """The last row of the log that counts, given by its id or by a time."""
-    from heedful.collect.export import row_at
+    from heedful.collect.exchange.export import row_at
 
     if until.isdecimal():
         return int(until)
@@ -176,9 +176,9 @@ def _begun(project: Project, overrides: Sequence[str]) -> Project:
     """The project, with the settings that were given if it is a new one."""
     from sqlalchemy import select
 
-    from heedful.collect import schema
-    from heedful.collect.project import Project
     from heedful.collect.settings import Settings
+    from heedful.collect.store import schema
+    from heedful.collect.store.project import Project
     from heedful.recipe import load_keys
 
     if not overrides:

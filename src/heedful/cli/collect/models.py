@@ -16,7 +16,7 @@ from heedful.cli.talk import MaxNewTokens, Temperature, TopP
 from heedful.errors import DataError, Interrupted
 
 if TYPE_CHECKING:
-    from heedful.collect.candidates import Made
+    from heedful.collect.sampling.candidates import Made
     from heedful.collecting import ModelSpeaker
 
 NAMES = "A catalog name, a folder, a run, an adapter, a .gguf file or a hub id"
@@ -72,8 +72,8 @@ def candidates(
     Empty answers, duplicates and near-duplicates are left out, and who wrote each is recorded, hidden from
     annotators. One model at a time is in memory.
     """
-    from heedful.collect.candidates import Plan, fingerprint, make_candidates
-    from heedful.collect.journal import Journal
+    from heedful.collect.sampling.candidates import Plan, fingerprint, make_candidates
+    from heedful.collect.sampling.journal import Journal
     from heedful.collecting import ModelSampler
     from heedful.models.sharing import Models
 
@@ -134,7 +134,7 @@ def chat(
     Every choice goes to the project's log, and heedful collect export makes preferences of it. Which model
     wrote which answer is hidden until it is chosen.
     """
-    from heedful.collect.chat import Chats
+    from heedful.collect.sampling.chat import Chats
     from heedful.collecting import ModelSpeaker
     from heedful.models.sharing import Models
 
@@ -178,7 +178,7 @@ def _load(speakers: Sequence[ModelSpeaker]) -> None:
 
 def _finish(writing: Writing, unread: Sequence[Any], made: Made, out: Path) -> None:
     """Write the candidates, and say what became of every row and every answer."""
-    from heedful.collect.candidates import WORDS
+    from heedful.collect.sampling.candidates import WORDS
     from heedful.quarantine import Kept
 
     whole = Kept(made, [*unread, *made.quarantined])

@@ -10,8 +10,8 @@ import typer
 from heedful.errors import DataError
 
 if TYPE_CHECKING:
-    from heedful.collect.project import Project
     from heedful.collect.settings import Settings
+    from heedful.collect.store.project import Project
 
 FOLDER = Path("collect")
 
@@ -37,8 +37,8 @@ def open_project(
     Raises:
         DataError: there is no project, or its database cannot be opened.
     """
-    from heedful.collect.database import Database
-    from heedful.collect.project import Project
+    from heedful.collect.store.database import Database
+    from heedful.collect.store.project import Project
 
     if address is None and not make and not (folder / "project.db").is_file():
         mend = "Name its folder by --project, or begin one with heedful collect serve."

@@ -15,8 +15,8 @@ from heedful.errors import DataError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from heedful.collect.model import Person, Role
-    from heedful.collect.project import Project
+    from heedful.collect.store.model import Person, Role
+    from heedful.collect.store.project import Project
 
 app = typer.Typer(no_args_is_help=True, help="Who takes part in a project, and what lets them in.")
 
@@ -42,7 +42,7 @@ def add(
     database: Address = None,
 ) -> None:
     """Add somebody, and print the link that lets them in."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     kind = _role(role)
     project = open_project(folder, database)
@@ -57,7 +57,7 @@ def add(
 @app.command("list")
 def list_people(folder: Folder = FOLDER, database: Address = None) -> None:
     """Show everyone, what lets them in, and how much they have answered."""
-    from heedful.collect.roster import roster
+    from heedful.collect.team.roster import roster
 
     with open_project(folder, database).database.read() as connection:
         everyone = roster(connection)
@@ -73,7 +73,7 @@ def list_people(folder: Folder = FOLDER, database: Address = None) -> None:
 @app.command()
 def link(name: Name, at: At = None, folder: Folder = FOLDER, database: Address = None) -> None:
     """Print a new link for somebody; the old one ends, and they are signed out everywhere."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     with _changing(open_project(folder, database)) as connection:
         person = _found(connection, name)
@@ -84,7 +84,7 @@ def link(name: Name, at: At = None, folder: Folder = FOLDER, database: Address =
 @app.command()
 def password(name: Name, folder: Folder = FOLDER, database: Address = None) -> None:
     """Ask for a new password for somebody, which signs them out everywhere."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     project = open_project(folder, database)
     with project.database.read() as connection:
@@ -103,7 +103,7 @@ def role(
     database: Address = None,
 ) -> None:
     """Let somebody do more or less."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     kind = _role(role)
     with _changing(open_project(folder, database)) as connection:
@@ -115,7 +115,7 @@ def role(
 @app.command()
 def remove(name: Name, folder: Folder = FOLDER, database: Address = None) -> None:
     """Let somebody in no more; their answers stay."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     with _changing(open_project(folder, database)) as connection:
         person = _found(connection, name)
@@ -126,7 +126,7 @@ def remove(name: Name, folder: Folder = FOLDER, database: Address = None) -> Non
 @app.command()
 def restore(name: Name, folder: Folder = FOLDER, database: Address = None) -> None:
     """Let somebody in again who was removed."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     with _changing(open_project(folder, database)) as connection:
         person = _found(connection, name)
@@ -137,7 +137,7 @@ def restore(name: Name, folder: Folder = FOLDER, database: Address = None) -> No
 @app.command()
 def token(name: Name, what: TokenName = "token", folder: Folder = FOLDER, database: Address = None) -> None:
     """Print a new API token that acts for somebody; it is shown this once."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     with _changing(open_project(folder, database)) as connection:
         issued = people.issue_token(connection, _found(connection, name), what)
@@ -147,7 +147,7 @@ def token(name: Name, what: TokenName = "token", folder: Folder = FOLDER, databa
 @app.command()
 def revoke(name: Name, what: TokenName = "token", folder: Folder = FOLDER, database: Address = None) -> None:
     """End an API token of somebody's."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     with _changing(open_project(folder, database)) as connection:
         person = _found(connection, name)
@@ -158,7 +158,7 @@ def revoke(name: Name, what: TokenName = "token", folder: Folder = FOLDER, datab
 @contextmanager
 def _changing(project: Project) -> Iterator[Connection]:
     """A transaction in which what is refused is a user's mistake."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     try:
         with project.database.write() as connection:
@@ -168,7 +168,7 @@ def _changing(project: Project) -> Iterator[Connection]:
 
 
 def _found(connection: Connection, name: str) -> Person:
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     person = people.by_name(connection, name)
     if person is None:
@@ -178,7 +178,7 @@ def _found(connection: Connection, name: str) -> Person:
 
 
 def _role(name: str) -> Role:
-    from heedful.collect.model import ROLES
+    from heedful.collect.store.model import ROLES
 
     for role in ROLES:
         if role == name:
@@ -188,7 +188,7 @@ def _role(name: str) -> Role:
 
 def _asked() -> str:
     """The hash of a password that is typed twice, unseen, or is a line of standard input."""
-    from heedful.collect import passwords
+    from heedful.collect.team import passwords
 
     if sys.stdin.isatty():
         typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)

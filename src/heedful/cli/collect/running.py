@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from heedful.collect.chat import Chats
-    from heedful.collect.project import Project
+    from heedful.collect.sampling.chat import Chats
+    from heedful.collect.store.project import Project
 
 _GROUP = "Where it is served"
 LOOPBACK = "127.0.0.1"
@@ -89,7 +89,7 @@ def _options() -> list[inspect.Parameter]:
 
 def _admin_link(connection: Connection) -> str:
     """A link that signs in as the first admin, who is made where there is none."""
-    from heedful.collect import people
+    from heedful.collect.team import people
 
     for person in people.everyone(connection):
         if person.active and person.role == "admin":

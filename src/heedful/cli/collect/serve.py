@@ -15,9 +15,9 @@ from heedful.cli.data_options import Reading
 from heedful.errors import DataError
 
 if TYPE_CHECKING:
-    from heedful.collect.model import Stage
-    from heedful.collect.project import Project
     from heedful.collect.settings import Settings
+    from heedful.collect.store.model import Stage
+    from heedful.collect.store.project import Project
 
 EMBEDDED = "everyday/preferences-train.jsonl"
 
@@ -88,9 +88,9 @@ def _settled(
     project: Project, file: Path | None, overrides: Sequence[str], uncertainty: str | None
 ) -> Project:
     """The project with the settings that were given, which it keeps."""
-    from heedful.collect import queue
-    from heedful.collect.project import Project
     from heedful.collect.settings import Settings
+    from heedful.collect.store.project import Project
+    from heedful.collect.work import queue
 
     if file is None and not overrides and uncertainty is None:
         return project
@@ -110,7 +110,7 @@ def _same_task(project: Project, given: Settings) -> None:
     """Refuse to ask something else of items whose votes answer the first question."""
     from sqlalchemy import func, select
 
-    from heedful.collect import schema
+    from heedful.collect.store import schema
 
     if given.task == project.settings.task:
         return
@@ -126,7 +126,7 @@ def _examples(project: Project) -> list[tuple[Path, Stage]]:
     from sqlalchemy import select
 
     from heedful import data
-    from heedful.collect import schema
+    from heedful.collect.store import schema
 
     with project.database.read() as connection:
         if connection.execute(select(schema.items.c.id).limit(1)).first() is not None:
@@ -137,7 +137,7 @@ def _examples(project: Project) -> list[tuple[Path, Stage]]:
 
 def _add(project: Project, files: Sequence[tuple[Path, Stage]], reading: Reading) -> None:
     """Add what is new in the files, and say what became of every row."""
-    from heedful.collect import items
+    from heedful.collect.work import items
 
     for path, stage in files:
         records = reading.read(path)
@@ -148,7 +148,7 @@ def _add(project: Project, files: Sequence[tuple[Path, Stage]], reading: Reading
 
 def _order(project: Project, uncertainty: str | None) -> None:
     """Put the items in the order that the settings say."""
-    from heedful.collect import order
+    from heedful.collect.work import order
 
     if uncertainty is None:
         with project.database.write() as connection:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from heedful.collect import passwords, people
-from heedful.collect.model import Person
-from heedful.collect.project import Project
+from heedful.collect.store.model import Person
+from heedful.collect.store.project import Project
+from heedful.collect.team import passwords, people
 from heedful.collect.web import sessions
 from heedful.collect.web.login import guarded
 from heedful.collect.web.pages import page

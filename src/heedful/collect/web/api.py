@@ -12,15 +12,17 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection, select
 
-from heedful.collect import items, log, people, queue, schema, votes
-from heedful.collect.model import Assignment, Item, Person, Role
-from heedful.collect.project import Project, now
+from heedful.collect.store import log, schema
+from heedful.collect.store.model import Assignment, Item, Person, Role
+from heedful.collect.store.project import Project, now
+from heedful.collect.team import people
 from heedful.collect.web import api_models as models
 from heedful.collect.web.api_rows import records_of_rows
 from heedful.collect.web.asking import tells
 from heedful.collect.web.downloads import TYPES, AskedDep, file
 from heedful.collect.web.threads import quick
 from heedful.collect.web.visit import ProjectDep
+from heedful.collect.work import items, queue, votes
 
 PREFIX = "/api/v1"
 REASONS = {

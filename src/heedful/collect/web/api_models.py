@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from heedful.collect import model
 from heedful.collect.answer import Answer
 from heedful.collect.settings import Rationale, Scale, Settings, Task
+from heedful.collect.store import model
 from heedful.records import Messages
 from heedful.records import Role as Speaker
 

@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from heedful.collect.chat import Chats
-from heedful.collect.project import Project
+from heedful.collect.sampling.chat import Chats
+from heedful.collect.store.project import Project
 from heedful.collect.web import (
     account,
     api,

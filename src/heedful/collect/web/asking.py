@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from heedful.collect.answer import Answer
-from heedful.collect.model import Stage
 from heedful.collect.settings import Settings, Task
+from heedful.collect.store.model import Stage
 from heedful.collect.web.judging_forms import Entered
 from heedful.collect.web.views import Shown, letter
 

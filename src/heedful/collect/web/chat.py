@@ -12,17 +12,17 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from heedful.collect.chat import LONGEST, Chats, Conversation
-from heedful.collect.chat_log import of_a_pair
-from heedful.collect.model import Person
-from heedful.collect.project import Project
-from heedful.collect.rules import Refused
+from heedful.collect.sampling.chat import LONGEST, Chats, Conversation
+from heedful.collect.sampling.chat_log import of_a_pair
 from heedful.collect.settings import Settings
+from heedful.collect.store.model import Person
+from heedful.collect.store.project import Project
 from heedful.collect.web.asking import STRENGTHS
 from heedful.collect.web.judging_forms import Entered
 from heedful.collect.web.pages import page
 from heedful.collect.web.views import letter
 from heedful.collect.web.visit import Annotator, OwnForm, ProjectDep
+from heedful.collect.work.rules import Refused
 from heedful.records import Message
 
 router = APIRouter(prefix="/chat")

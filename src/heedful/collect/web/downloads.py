@@ -22,15 +22,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from heedful import formats
-from heedful.collect.project import Project
+from heedful.collect.exchange.wish import OWN, What, Wish
+from heedful.collect.store.project import Project
 from heedful.collect.web.pages import page
 from heedful.collect.web.visit import Admin, ProjectDep
-from heedful.collect.wish import OWN, What, Wish
 from heedful.errors import DataError
 from heedful.prepare.pair_settings import MEAN, Aggregation, Method, PairSettings, Soft, Ties
 
 if TYPE_CHECKING:
-    from heedful.collect.export import Exported
+    from heedful.collect.exchange.export import Exported
 
 router = APIRouter(prefix="/downloads")
 
@@ -133,7 +133,7 @@ def _export(project: Project, asked: Asked, path: Path) -> Exported:
     Raises:
         HTTPException: 400, the wish cannot be met; 503, others' exports take too long.
     """
-    from heedful.collect.export import export  # with numpy; no start of the app is to wait for it
+    from heedful.collect.exchange.export import export  # with numpy; no start of the app is to wait for it
 
     if not _ONE.acquire(timeout=PATIENCE):
         raise HTTPException(503, headers={"Retry-After": str(int(PATIENCE))})

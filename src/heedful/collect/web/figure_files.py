@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from heedful.checks.finding import Interval
-from heedful.collect.figures import Annotator, Figures
+from heedful.collect.findings.figures import Annotator, Figures
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula; the wide ones where East Asian text is read."""

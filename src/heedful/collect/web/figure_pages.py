@@ -13,10 +13,10 @@ from fastapi import Request, Response
 from markupsafe import Markup
 from starlette.applications import Starlette
 
-from heedful.collect.agreeing import LABELS
-from heedful.collect.figures import Board, Figures
-from heedful.collect.progress import StageProgress
-from heedful.collect.project import Project, now
+from heedful.collect.findings.agreeing import LABELS
+from heedful.collect.findings.figures import Board, Figures
+from heedful.collect.findings.progress import StageProgress
+from heedful.collect.store.project import Project, now
 from heedful.collect.web import charts, wording
 from heedful.collect.web.figure_files import as_csv, as_json
 from heedful.collect.web.pages import page

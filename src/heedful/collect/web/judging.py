@@ -9,11 +9,10 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from heedful.collect import items, log, queue, votes
-from heedful.collect.model import Assignment, Item, Person
-from heedful.collect.project import now
 from heedful.collect.settings import Settings
-from heedful.collect.votes import Refused
+from heedful.collect.store import log
+from heedful.collect.store.model import Assignment, Item, Person
+from heedful.collect.store.project import now
 from heedful.collect.web import asking
 from heedful.collect.web.asking import TODO, Ask, tells
 from heedful.collect.web.judging_forms import Entered, sent_seconds, sent_uid
@@ -21,6 +20,8 @@ from heedful.collect.web.pages import page
 from heedful.collect.web.threads import quick
 from heedful.collect.web.views import shown
 from heedful.collect.web.visit import Annotator, OwnForm, ProjectDep
+from heedful.collect.work import items, queue, votes
+from heedful.collect.work.votes import Refused
 
 router = APIRouter()
 

@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 
 from heedful.collect.answer import MOST_LETTERS, Answer, Verdict
-from heedful.collect.model import Assignment
-from heedful.collect.rules import STRONGEST, Refused
 from heedful.collect.settings import Settings
+from heedful.collect.store.model import Assignment
+from heedful.collect.work.rules import STRONGEST, Refused
 
 _VERDICTS: dict[str, Verdict] = {"a": "a", "b": "b", "tie": "tie", "both_bad": "both_bad"}
 _SIDES: tuple[Verdict, ...] = ("a", "b")

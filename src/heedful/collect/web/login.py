@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData
 
-from heedful.collect import passwords, people
-from heedful.collect.model import Person
-from heedful.collect.project import Project
+from heedful.collect.store.model import Person
+from heedful.collect.store.project import Project
+from heedful.collect.team import passwords, people
 from heedful.collect.web import sessions
 from heedful.collect.web.limits import Limits, address
 from heedful.collect.web.pages import page

@@ -8,14 +8,14 @@ from datetime import datetime
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from heedful.collect import items, queue, votes
-from heedful.collect.project import now
 from heedful.collect.settings import Settings
-from heedful.collect.votes import Mine, Others
+from heedful.collect.store.project import now
 from heedful.collect.web.asking import ago, in_words, new_uid, tells
 from heedful.collect.web.pages import page
 from heedful.collect.web.views import beginning, letter, shown
 from heedful.collect.web.visit import Annotator, ProjectDep
+from heedful.collect.work import items, queue, votes
+from heedful.collect.work.votes import Mine, Others
 
 router = APIRouter()
 

@@ -10,10 +10,10 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
-from heedful.collect import passwords, people
-from heedful.collect.model import ROLES, Person, Role
-from heedful.collect.project import Project
-from heedful.collect.roster import roster
+from heedful.collect.store.model import ROLES, Person, Role
+from heedful.collect.store.project import Project
+from heedful.collect.team import passwords, people
+from heedful.collect.team.roster import roster
 from heedful.collect.web.pages import page
 from heedful.collect.web.visit import Admin, OwnForm, ProjectDep
 

@@ -10,9 +10,9 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from heedful.checks.finding import Interval
-from heedful.collect.agreeing import LABELS
-from heedful.collect.figures import BINS, Annotator, Figures
-from heedful.collect.progress import DAY, HOUR
+from heedful.collect.findings.agreeing import LABELS
+from heedful.collect.findings.figures import BINS, Annotator, Figures
+from heedful.collect.findings.progress import DAY, HOUR
 from heedful.collect.web import charts
 from heedful.collect.web.charts import Bar, Dot
 from heedful.collect.web.numbers import decimals, percent

@@ -14,11 +14,9 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
-from heedful.collect import items, review, votes
-from heedful.collect.model import Assignment, Entry, Item, Person
-from heedful.collect.project import now
 from heedful.collect.settings import Settings
-from heedful.collect.votes import Refused
+from heedful.collect.store.model import Assignment, Entry, Item, Person
+from heedful.collect.store.project import now
 from heedful.collect.web import judging
 from heedful.collect.web.asking import TODO, Ask, in_words
 from heedful.collect.web.judging_forms import Entered, sent_seconds, sent_uid
@@ -26,6 +24,8 @@ from heedful.collect.web.pages import page
 from heedful.collect.web.review_rows import FILTERS, Filter, is_in, names, rows_of
 from heedful.collect.web.views import shown
 from heedful.collect.web.visit import OwnForm, ProjectDep, Reviewer
+from heedful.collect.work import items, review, votes
+from heedful.collect.work.votes import Refused
 
 router = APIRouter()
 

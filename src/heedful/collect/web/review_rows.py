@@ -8,12 +8,13 @@ from typing import Literal
 
 from sqlalchemy import Connection, select
 
-from heedful.collect import log, review, schema
-from heedful.collect.model import Assignment, Item, Person
-from heedful.collect.project import now
-from heedful.collect.review import Case, Why
+from heedful.collect.store import log, schema
+from heedful.collect.store.model import Assignment, Item, Person
+from heedful.collect.store.project import now
 from heedful.collect.web.numbers import percent
 from heedful.collect.web.views import beginning
+from heedful.collect.work import review
+from heedful.collect.work.review import Case, Why
 
 Filter = Literal["open", "agreement", "skipped", "flagged", "decided"]
 FILTERS: dict[Filter, str] = {

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from fastapi import Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from heedful.collect.model import Person
-from heedful.collect.project import now
+from heedful.collect.store.model import Person
+from heedful.collect.store.project import now
 
 COOKIE = "heedful_session"
 BEFORE = "heedful_before"  # signing in

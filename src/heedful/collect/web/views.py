@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from heedful.collect.model import Item
+from heedful.collect.store.model import Item
 from heedful.records import Messages
 
 EXCERPT = 160  # letters of a prompt

@@ -13,9 +13,9 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from starlette.datastructures import FormData
 
-from heedful.collect import people
-from heedful.collect.model import Person, Role
-from heedful.collect.project import Project
+from heedful.collect.store.model import Person, Role
+from heedful.collect.store.project import Project
+from heedful.collect.team import people
 from heedful.collect.web import sessions
 from heedful.collect.web.security import LARGEST
 from heedful.collect.web.threads import quick

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from heedful.checks.finding import Interval
 from heedful.checks.position_bias import LEVEL, SHARE
-from heedful.collect.figures import Calibration, Figures, Measured, Place, Seconds
-from heedful.collect.progress import DAY, HOUR, LATELY, Pace
+from heedful.collect.findings.figures import Calibration, Figures, Measured, Place, Seconds
+from heedful.collect.findings.progress import DAY, HOUR, LATELY, Pace
 from heedful.collect.web.numbers import UNKNOWN, decimals, percent
 
 LEAST_ITEMS = 10  # with two votes, before it is said how far people agree

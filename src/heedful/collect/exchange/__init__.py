@@ -1,0 +1,1 @@
+"""What leaves a project as records and files, and what comes into it from elsewhere."""

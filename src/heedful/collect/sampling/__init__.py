@@ -1,0 +1,1 @@
+"""Responses that models give: candidates for items, and the chat. Models come in through protocols."""

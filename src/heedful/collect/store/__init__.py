@@ -1,0 +1,1 @@
+"""Where a project is kept: the database, the log of judgements, and the rows of both as types."""

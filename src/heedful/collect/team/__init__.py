@@ -1,0 +1,1 @@
+"""Who takes part: people, how they come in, and what each has done."""
