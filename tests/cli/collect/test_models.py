@@ -185,7 +185,7 @@ def test_a_chat_with_the_default_model_becomes_preferences(heedful: Command, tmp
             live = until(lambda: client.get("/chat/live").text, 'data-state="ready"')
             token = re.search(r'name="turn" value="([^"]+)"', live)[1]
             assert "smollm2" not in live
-            page = client.post("/chat/pick", data={"csrf": csrf, "turn": token, "verdict": "a"})
+            page = client.post("/chat/pick", data={"csrf": csrf, "turn": token, "choice": "a"})
             assert "You chose A." in page.text
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
