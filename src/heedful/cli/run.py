@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heedful.cli import train
+from heedful.cli.evaluate import show
 from heedful.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -60,9 +61,10 @@ def _pipeline(recipe: PipelineRecipe, *, dry_run: bool, redo: list[str] | tuple[
         typer.echo(to_yaml(recipe))
         typer.echo(described, err=True)
         return
-    reporter = Reporter(quiet=quiet)
-    pipeline.run(recipe, redo=redo, reporter=reporter)
-    reporter.say(f"Report: {pipeline.report_of(recipe)}")
+    pipeline.run(recipe, redo=redo, reporter=Reporter(quiet=quiet))
+    if not quiet:
+        show(pipeline.findings_of(recipe))
+        typer.echo(f"\nReport: {pipeline.report_of(recipe)}")
 
 
 def _is_begun(recipe: Recipe) -> bool:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heedful.pipeline.dry_run import describe
+from heedful.pipeline.report import PAGE, report_data
 from heedful.pipeline.stages import graph_of
 from heedful.recipe import PipelineRecipe
+from heedful.report import ReportData
 from heedful.training.tracking import Reporter
 
-__all__ = ["describe", "report_of", "run"]
+__all__ = ["describe", "findings_of", "report_of", "run"]
 
 
 def run(recipe: PipelineRecipe, *, redo: Sequence[str] = (), reporter: Reporter | None = None) -> list[str]:
@@ -34,4 +36,10 @@ def run(recipe: PipelineRecipe, *, redo: Sequence[str] = (), reporter: Reporter 
 
 def report_of(recipe: PipelineRecipe) -> Path:
     """Where the page is that shows what came of it all."""
-    return Path(recipe.output) / "report" / "report.html"
+    return Path(recipe.output) / "report" / PAGE
+
+
+def findings_of(recipe: PipelineRecipe) -> ReportData:
+    """What came of it all, once it has been gone through."""
+    folder = Path(recipe.output)
+    return report_data(recipe, folder / "split", folder / "evaluate")

@@ -126,7 +126,8 @@ def part(recipe: PipelineRecipe, imported: Path, folder: Path, reporter: Reporte
         _require_both(kind, *sides, recipe)
         own = parts(folder, kind)
         for path, records in zip((own.train, own.held_out), sides, strict=True):
-            formats.write(records, path)
+            if records:
+                formats.write(records, path)
             left_out += records.quarantined
             counts[path.stem] = _counted(records)
         reporter.say(f"{kind}: {len(sides[0])} to learn from, {len(sides[1])} to judge by")

@@ -13,6 +13,8 @@ from heedful import data
 from heedful.recipe import PipelineRecipe, SourceSettings
 from heedful.recipe.pipeline import PipelineData
 
+# Kinds of data in the order in which they say what the task is.
+TASK = ("preferences", "demonstrations", "prompts")
 # A file of this name comes with the package.
 SHIPPED = "heedful:"
 
@@ -48,6 +50,12 @@ def held_out_of(source: SourceSettings) -> str | None:
 def parts(folder: Path, kind: str) -> Parts:
     """Where a stage's folder keeps one kind of data."""
     return Parts(folder / f"{kind}-train.jsonl", folder / f"{kind}-held-out.jsonl")
+
+
+def held_out_files(recipe: PipelineRecipe, split: Path) -> list[Path]:
+    """The files of rows to judge by, those first that say best what the task is."""
+    found = [parts(split, kind).held_out for kind in TASK if kind in sources(recipe)]
+    return [path for path in found if path.exists()]
 
 
 def _opened(name: str) -> str:

@@ -13,7 +13,7 @@ from heedful import formats
 from heedful.advising import check_readiness
 from heedful.errors import RunError
 from heedful.models.folders import write_text
-from heedful.pipeline.places import parts, sources
+from heedful.pipeline.places import TASK, held_out_files, parts, sources
 from heedful.pipeline.training import ALIGNING, start
 from heedful.recipe import PipelineRecipe
 from heedful.records import Record
@@ -21,8 +21,6 @@ from heedful.training.tracking import Reporter
 from heedful.training.weights import Weights
 
 VERDICT = "readiness.json"
-# Kinds of data that say what the task is, the best first: what is judged by, of one of them.
-_TASK = ("preferences", "demonstrations", "prompts")
 
 
 def measure(recipe: PipelineRecipe, split: Path, folder: Path, weights: Weights, reporter: Reporter) -> None:
@@ -67,7 +65,7 @@ def require_ready(recipe: PipelineRecipe, folder: Path) -> None:
 
 def task_records(recipe: PipelineRecipe, split: Path) -> list[Record]:
     """What the model is asked about: held-out rows where there are any, which SFT has not seen."""
-    kinds = [kind for kind in _TASK if kind in sources(recipe)]
-    held = [path for kind in kinds if (path := parts(split, kind).held_out).exists()]
-    files = held or [parts(split, kind).train for kind in kinds]
+    files = held_out_files(recipe, split)
+    if not files:
+        files = [parts(split, kind).train for kind in TASK if kind in sources(recipe)]
     return [record for path in files for record in formats.read(path, format="heedful")]

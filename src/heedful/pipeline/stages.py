@@ -10,12 +10,12 @@ from typing import Any
 from heedful import formats
 from heedful.models import fingerprints
 from heedful.models.catalog import resolve
-from heedful.pipeline import incoming, ready
+from heedful.pipeline import evaluate, incoming, ready, report
 from heedful.pipeline.places import Parts, files_of, held_out_of, parts, sources
 from heedful.pipeline.training import ALIGNING, recipes_of, start
 from heedful.recipe import ModelSettings, PipelineRecipe, PPORecipe, SourceSettings
 from heedful.rlhf import TRAIN, check_ppo
-from heedful.training.folder_stage import FolderStage
+from heedful.training.folder_stage import RECORD, FolderStage
 from heedful.training.graph import Graph, Stage
 from heedful.training.job import resuming
 from heedful.training.run_stage import RunStage
@@ -52,6 +52,7 @@ def graph_of(recipe: PipelineRecipe, reporter: Reporter, *, redo: Sequence[str] 
         after = [*_before(name, recipe), *(["readiness"] if name in ALIGNING else [])]
         command = resuming("run", folder)
         found.append(RunStage(name, own, TRAIN[name], weights, reporter, after, command=command))
+    found += [_evaluate(recipe, split, weights, reporter), _report(recipe, split)]
     return Graph(recipe, folder, found, redo=redo)
 
 
@@ -107,6 +108,45 @@ def _readiness(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: 
         lambda folder: ready.measure(recipe, split, folder, weights, reporter),
         lambda folder: ready.require_ready(recipe, folder),
     )
+
+
+def _evaluate(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: Reporter) -> FolderStage:
+    def reads(pending: Sequence[Path]) -> dict[str, str]:
+        runs = {name: _run(recipe, name) for name in recipe.parts}
+        return {**_dealt(recipe, split, pending), **_models({"model": recipe.model, **runs}, pending)}
+
+    return _folder_stage(
+        recipe,
+        "evaluate",
+        ("split", *recipe.parts),
+        {"evaluate": recipe.evaluate.model_dump(mode="json"), "model": _place(recipe.model)},
+        reads,
+        lambda folder: evaluate.evaluate(recipe, split, folder, weights, reporter),
+    )
+
+
+def _report(recipe: PipelineRecipe, split: Path) -> FolderStage:
+    evaluation = Path(recipe.output) / "evaluate"
+
+    def reads(pending: Sequence[Path]) -> dict[str, str]:
+        if evaluation in pending:
+            return {}
+        found = sorted(path for path in evaluation.glob("*.json") if path.name != RECORD)
+        return {"evaluate": fingerprints.combined(map(fingerprints.of_file, found))}
+
+    return _folder_stage(
+        recipe,
+        "report",
+        ("split", "evaluate", *recipe.parts),
+        {"report": recipe.report.model_dump()},
+        reads,
+        lambda folder: report.write_report(recipe, split, evaluation, folder),
+    )
+
+
+def _run(recipe: PipelineRecipe, name: str) -> ModelSettings:
+    """A stage's result as a model."""
+    return recipe.model.model_copy(update={"name": str(Path(recipe.output) / name), "adapter": None})
 
 
 def _folder_stage(

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from heedful.prepare.pair_settings import BothBad, Method, Mode, Soft, Ties
+from heedful.recipe.judges import JudgeSettings
 from heedful.recipe.settings import (
     AnyRecipe,
     Count,
@@ -160,11 +161,25 @@ class EvaluateSettings(Section):
     """How the models are compared on what was held out."""
 
     # How many held-out prompts are answered.
-    prompts: Count = 48
+    prompts: Count = 100
     # Answers are cut there.
     max_new_tokens: Count = 160
+    # Of sampling; 0 takes the likeliest token each time.
+    temperature: NotNegative = 0.0
+    # Answers to each prompt.
+    samples: Count = 1
+    # Of sampling.
+    seed: Seed = 0
     # Tokens of a prompt with one response, of the held-out pairs.
     max_length: Annotated[int, Field(ge=2)] = 1024
+    # Who compares the answers of models: rewards, functions, chat endpoints, people.
+    judges: list[JudgeSettings] = []  # noqa: RUF012  pydantic copies it
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError("at temperature 0 all samples are the same; set a temperature or samples=1")
+        return self
 
 
 class ReportSettings(Section):
@@ -174,8 +189,6 @@ class ReportSettings(Section):
     title: Text = "What came of the training"
     # A paragraph or more on what was done.
     intro: str = ""
-    # What a reader should know before trusting the numbers.
-    notes: list[Text] = Field(default_factory=list)
 
 
 class PipelineRecipe(AnyRecipe):
