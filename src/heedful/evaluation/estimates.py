@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 LEAST_GROUPS = 8  # below which resamples repeat each other, and Student's t is used
+ROUNDING = 1e-12  # of squares, relative, where nothing varies
 CELLS = 4_000_000  # of a block of resamples, which bounds its memory
 _HALVINGS = 60  # of an interval that holds a root: to the last bits of a float
 _SERIES_UP_TO = 1000  # degrees of freedom beyond which Student's t is the normal one to four digits
@@ -94,10 +95,16 @@ def _within(t: float, freedom: int) -> float:
     return math.sin(angle) * float(terms.sum())
 
 
-def mean(values: ArrayLike, *, groups: Sequence[Hashable] | None = None, seed: int = 0) -> Estimate:
+def mean(
+    values: ArrayLike,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Estimate:
     """The mean of numbers, with the interval of `ratio`."""
     data = np.asarray(values, dtype=np.float64)
-    return ratio(data, np.ones_like(data), groups=groups, seed=seed)
+    return ratio(data, np.ones_like(data), groups=groups, seed=seed, level=level)
 
 
 def ratio(
@@ -106,17 +113,20 @@ def ratio(
     *,
     groups: Sequence[Hashable] | None = None,
     seed: int = 0,
+    level: float = LEVEL,
 ) -> Estimate:
     """`Σ numerators / Σ denominators`, with a studentised bootstrap over groups (Efron 1981, bootstrap-t).
 
     The plain percentile bootstrap is too narrow for a few dozen prompts, and more so where the numbers are
     skewed, as log-ratios of whole answers are. Here the resamples say how far the mean strays in units of
-    its own standard error, which corrects for both. With fewer than `LEAST_GROUPS` groups Student's t.
+    its own standard error, which corrects for both. Student's t with fewer than `LEAST_GROUPS` groups, and
+    where so few groups differ from the rest that resamples without any are common.
 
     Args:
         numerators, denominators: `[n]`; a mean per token has answers' sums over their tokens.
         groups: one label per observation; those that share one (answers to one prompt) are drawn together.
         seed: of the resampling.
+        level: the interval's coverage.
 
     Returns:
         The interval is nan with fewer than two groups.
@@ -141,17 +151,14 @@ def ratio(
         return Estimate(value, math.nan, math.nan)
     correction = math.sqrt(count / (count - 1))
     error = correction * float(np.sqrt(np.square(a - value * b).sum()) / b.sum())
-    if count < LEAST_GROUPS:
-        half = student(count - 1) * error
-        return Estimate(value, value - half, value + half)
-    strays = np.concatenate(
-        [
-            _strays(weights, a, b, value, correction)
-            for weights in resamples(count, np.random.default_rng(seed))
-        ]
-    )
-    low, high = np.quantile(strays, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value, value - float(high) * error, value - float(low) * error)
+    if count >= LEAST_GROUPS:
+        blocks = resamples(count, np.random.default_rng(seed))
+        strays = np.concatenate([_strays(weights, a, b, value, correction) for weights in blocks])
+        if np.isnan(strays).mean() < (1 - level) / 2:
+            low, high = np.nanquantile(strays, [(1 - level) / 2, (1 + level) / 2])
+            return Estimate(value, value - float(high) * error, value - float(low) * error)
+    half = student(count - 1, level) * error
+    return Estimate(value, value - half, value + half)
 
 
 def _sums(codes: Indices, values: Array) -> Array:
@@ -160,26 +167,27 @@ def _sums(codes: Indices, values: Array) -> Array:
 
 
 def _strays(weights: Array, a: Array, b: Array, value: float, correction: float) -> Array:
-    """How far each resample's ratio is from the real one, in its own standard errors."""
+    """How far each resample's ratio is from the real one, in its own standard errors; nan if it has none."""
     top, bottom = weights @ a, weights @ b
     drawn = top / np.where(bottom > 0, bottom, 1.0)
     squares = weights @ (a * a) - 2 * drawn * (weights @ (a * b)) + drawn**2 * (weights @ (b * b))
     scale = float(np.square(a).sum() + np.square(b).sum())
     errors = correction * np.sqrt(np.maximum(squares, 0)) / np.where(bottom > 0, bottom, 1.0)
-    varied = (bottom > 0) & (squares > 1e-12 * scale)  # rounding leaves about 1e-16 where nothing varies
-    result: Array = np.where(varied, (drawn - value) / np.where(varied, errors, 1.0), 0.0)
+    varied = (bottom > 0) & (squares > ROUNDING * scale)
+    result: Array = np.where(varied, (drawn - value) / np.where(varied, errors, 1.0), math.nan)
     return result
 
 
 def resamples(count: int, rng: np.random.Generator, times: int = RESAMPLES) -> Iterator[Array]:
     """How often each of `count` groups is drawn in each of `times` resamples: blocks of `[some, count]`."""
-    even = np.full(count, 1 / count)
     step = max(1, CELLS // count)
     for start in range(0, times, step):
-        yield rng.multinomial(count, even, size=min(step, times - start)).astype(np.float64)
+        some = min(step, times - start)
+        drawn = rng.integers(count, size=(some, count)) + count * np.arange(some)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=some * count).reshape(some, count).astype(np.float64)
 
 
-def jackknife(value: float, without: ArrayLike) -> Estimate:
+def jackknife(value: float, without: ArrayLike, *, level: float = LEVEL) -> Estimate:
     """The interval of a figure from what it is with each of several equal blocks of the data left out.
 
     Quenouille 1949, Tukey 1958. Holds for figures that a bootstrap gets wrong because a resample has every
@@ -188,11 +196,12 @@ def jackknife(value: float, without: ArrayLike) -> Estimate:
     Args:
         value: the figure of all data.
         without: `[blocks]`, the figure with each block left out.
+        level: the interval's coverage.
     """
     left = np.asarray(without, dtype=np.float64)
     blocks = len(left)
     if blocks < 2:
         return Estimate(value, math.nan, math.nan)
     error = math.sqrt((blocks - 1) / blocks * float(np.square(left - left.mean()).sum()))
-    half = student(blocks - 1) * error
+    half = student(blocks - 1, level) * error
     return Estimate(value, value - half, value + half)
