@@ -79,8 +79,8 @@ class Item:
     priority: float = 0.0
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Item:
-        """From a row of `schema.items`."""
+    def of(cls, row: Any) -> Item:
+        """From what has the columns of `schema.items` as attributes, as a row of it has."""
         return cls(
             row.id,
             row.key,

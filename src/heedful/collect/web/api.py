@@ -111,8 +111,7 @@ def answer(token: models.Token, vote: models.Vote, project: ProjectDep, person: 
     """Answer an item that you were given; a later answer takes the place of an earlier one."""
     at = now()
     with project.database.write() as connection:
-        assignment = _own(connection, token, person)
-        item = items.get(connection, assignment.item)
+        assignment, item = _own(connection, token, person)
         _check_unseen(connection, assignment, item, vote.uid, project)
         try:
             entry = votes.submit(
@@ -137,8 +136,7 @@ def undo(token: models.Token, wish: models.Undo, project: ProjectDep, person: An
     """Take your answer to an item back; you can answer it again."""
     at = now()
     with project.database.write() as connection:
-        assignment = _own(connection, token, person)
-        item = items.get(connection, assignment.item)
+        assignment, item = _own(connection, token, person)
         _check_unseen(connection, assignment, item, wish.uid, project)
         try:
             entry = votes.retract(connection, assignment, project.settings, uid=wish.uid, at=at)
@@ -270,9 +268,9 @@ def deactivate(id: models.PersonId, project: ProjectDep, person: Admin) -> None:
             raise HTTPException(409, str(refused)) from None
 
 
-def _own(connection: Connection, token: str, person: Person) -> Assignment:
-    found = queue.find(connection, token, person)
-    if found is None or found.kind != "vote":
+def _own(connection: Connection, token: str, person: Person) -> tuple[Assignment, Item]:
+    found = queue.find_with_item(connection, token, person)
+    if found is None or found[0].kind != "vote":
         raise HTTPException(404, REASONS[404])
     return found
 

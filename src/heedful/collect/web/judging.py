@@ -46,10 +46,10 @@ def ask(request: Request, token: str, project: ProjectDep, person: Annotator) ->
     """The item of an assignment, with what was entered before: a draft, or the answer that was given."""
     settings = project.settings
     with project.database.read() as connection:
-        assignment = queue.find(connection, token, person)
-        if assignment is None:
+        found = queue.find_with_item(connection, token, person)
+        if found is None:
             raise HTTPException(404)
-        item = items.get(connection, assignment.item)
+        assignment, item = found
         given = None if assignment.closed_at is None else votes.current(connection, assignment)
         if given is not None and tells(item.stage, settings):
             return RedirectResponse(f"/judge/{token}/outcome", status_code=303)
@@ -68,10 +68,10 @@ def vote(request: Request, token: str, project: ProjectDep, person: Annotator, f
     settings = project.settings
     try:
         with project.database.write() as connection:
-            found = queue.find(connection, token, person)
+            found = queue.find_with_item(connection, token, person)
             if found is None:
                 return _gone(request)
-            assignment, item = found, items.get(connection, found.item)
+            assignment, item = found
             entered = Entered.of_form(form, settings, len(assignment.shown))
             if tells(item.stage, settings):
                 given = votes.current(connection, assignment)

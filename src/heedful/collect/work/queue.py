@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import random
 import secrets
+from collections import namedtuple
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -123,6 +124,17 @@ def find(connection: Connection, token: str, person: Person) -> Assignment | Non
     """The assignment of that token, if it is this person's."""
     row = connection.execute(_BY_TOKEN, {"named": token, "by": person.id}).one_or_none()
     return None if row is None else Assignment.of(row)
+
+
+_BOTH_BY_TOKEN = _BY_TOKEN.join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item).add_columns(*_ITEMS.c)
+_OF_ITEM = len(_ASSIGNMENTS.c)  # the first of their columns that is the item's
+_ItemRow = namedtuple("_ItemRow", _ITEMS.c.keys())  # type: ignore[misc]
+
+
+def find_with_item(connection: Connection, token: str, person: Person) -> tuple[Assignment, Item] | None:
+    """The assignment of that token, if it is this person's, and what it is about."""
+    row = connection.execute(_BOTH_BY_TOKEN, {"named": token, "by": person.id}).one_or_none()
+    return None if row is None else (Assignment.of(row), Item.of(_ItemRow(*row[_OF_ITEM:])))
 
 
 def lease(settings: Settings, at: datetime) -> datetime:
@@ -247,7 +259,7 @@ def _resumed(connection: Connection, person: Person, settings: Settings, at: dat
     return None
 
 
-# A full item is rare, being in people's hands; the others are found in the index alone.
+# Of the items that are in people's hands those that have no place left.
 _FULL = (
     select(_ASSIGNMENTS.c.item)
     .join(_ITEMS, _ITEMS.c.id == _ASSIGNMENTS.c.item)
@@ -257,7 +269,7 @@ _FULL = (
 )
 _FIRST = (
     select(_ITEMS.c.id)
-    .where(_MAIN, *_NOT_HAD, _ITEMS.c.id.not_in(bindparam("full", expanding=True)))
+    .where(_MAIN, *_NOT_HAD, _ITEMS.c.id.not_in(_FULL.correlate(None)))
     .order_by(_ITEMS.c.priority, _ITEMS.c.id)
     .limit(1)
 )
@@ -266,8 +278,7 @@ _NEXT = select(_ITEMS).where(_ITEMS.c.id == _FIRST.correlate(None).scalar_subque
 
 def _next_main(connection: Connection, person: Person, at: datetime) -> Item | None:
     """The first item that wants votes, counting those that others are about to give."""
-    full = connection.execute(_FULL, {"now": at, "by": person.id}).scalars().all()
-    row = connection.execute(_NEXT, {"by": person.id, "full": full}).one_or_none()
+    row = connection.execute(_NEXT, {"now": at, "by": person.id}).one_or_none()
     return None if row is None else Item.of(row)
 
 
