@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from heedful.checks.scripts import main_script
-from heedful.checks.styles import REFUSALS
+from heedful.checks.styles import STYLES, style_counts
+from heedful.evaluation.diversity import LOOP, LOOP_TIMES, OPENING
+from heedful.evaluation.ngrams import most_repeats, words_of
 
 # A name, a place, a date: more words than this are a sentence, which can be put in many ways.
 SHORT_WORDS = 3
@@ -23,13 +25,7 @@ COMMON = 0.9
 LINE_WORDS = 12
 # Opening words that are looked at for being the same.
 _OPENING = 4
-# Phrases of four words (Welleck et al. 2020, seq-rep-4); of eight letters where words are not told apart.
-_WORDS, _LETTERS = 4, 8
-LOOPING = 0.5
-# Shorter texts have too few phrases to go in circles.
-_FEWEST = 12
-# Where a refusal stands.
-_BEGINNING = 160
+_REFUSALS = STYLES.index("refusals")
 
 _NUMBER = r"[-+]?\$?\d[\d,]*(?:\.\d+)?(?:\s?%)?"
 _MARKED = (
@@ -107,28 +103,13 @@ def _is_short(answer: str) -> bool:
 
 
 def loops(text: str) -> bool:
-    """Whether more than half of a text's phrases repeat earlier ones."""
-    return repetition(text) > LOOPING
-
-
-def repetition(text: str) -> float:
-    """The share of a text's phrases that repeat earlier ones: `1 - different / all` (Welleck et al. 2020).
-
-    0 for a text too short to tell.
-    """
-    words = text.split()
-    units: Sequence[str] = words if len(words) >= _FEWEST else "".join(words)
-    size = _WORDS if units is words else _LETTERS
-    if len(units) < _FEWEST + size:
-        return 0.0
-    phrases = [tuple(units[at : at + size]) for at in range(len(units) - size + 1)]
-    return 1 - len(set(phrases)) / len(phrases)
+    """Whether some phrase stands in a text again and again, as `evaluation.diversity` counts loops."""
+    return most_repeats(words_of(text), LOOP) >= LOOP_TIMES
 
 
 def refuses(text: str) -> bool:
-    """Whether an answer begins by refusing, by English phrases."""
-    beginning = text[:_BEGINNING].lower().replace("\u2019", "'")
-    return any(phrase in beginning for phrase in REFUSALS)
+    """Whether an answer opens with a refusal, by English phrases."""
+    return style_counts(text[:OPENING])[_REFUSALS] > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class DataFacts:
         unusable: share of pairs whose two sides are equal or whose chosen side is empty.
         agreement: share of votes on one item that agree, where several people voted.
         beyond_chance: Krippendorff's alpha of the same votes.
+        aspect: by which ratings of several aspects were compared; None where they are of one.
+        voted: several people's votes were taken together.
     """
 
     records: Mapping[str, int]
@@ -56,6 +58,8 @@ class DataFacts:
     unusable: Interval | None = None
     agreement: Interval | None = None
     beyond_chance: Interval | None = None
+    aspect: str | None = None
+    voted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +179,15 @@ class Lengths:
     Attributes:
         prompt, response: quantiles by share: the median (0.5), 0.95, 0.99 and the longest (1.0).
         whole: of a prompt with its longest response.
+        pair: mean tokens of a prompt with all its responses.
+        context: tokens that the model can read; None where it sets no limit.
     """
 
     prompt: Mapping[float, int]
     response: Mapping[float, int]
     whole: Mapping[float, int]
+    pair: float = 0.0
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +199,7 @@ class Facts:
         labels: None where there are no pairs, or too few.
         reward: None where none was named.
         costs: of each road that the data allow; empty where they were not predicted.
+        recompute: the costs are those with gradient checkpointing, without which no road fits.
         lengths: None where there is no response.
     """
 
@@ -200,4 +209,5 @@ class Facts:
     labels: LabelFacts | None = None
     reward: RewardFacts | None = None
     costs: tuple[RoadCost, ...] = ()
+    recompute: bool = False
     lengths: Lengths | None = None

@@ -108,6 +108,8 @@ def gather(records: Iterable[Record | Quarantined], *, seed: int = 0) -> Gathere
         _facts(checked, made, pairs, some, by_prompt),
         demonstrations=len(demonstrations),
         unlabelled=len(unlabelled),
+        aspect=settings.aspect,
+        voted=settings.aggregate is not None,
     )
     asked = dict.fromkeys([*(one.prompt for one in good), *unlabelled])
     return Gathered(facts, task(good), pairs, settings, demonstrations, good, list(asked), unlabelled)

@@ -8,23 +8,18 @@ from heedful.checks.finding import Interval
 
 
 def share(figure: Interval, of: str = "") -> str:
-    """`38% (29–47%, n = 128)`; `of` names what was counted."""
-    return f"{figure.value:.0%} ({_range(figure, 100, 0, '%')}{_count(figure, of)})"
+    """`38% (29 to 47%, n = 128)`; `of` names what was counted."""
+    return f"{percent(figure)[:-1]}{_count(figure, of)})"
 
 
-def nats(figure: Interval, of: str = "") -> str:
+def percent(figure: Interval) -> str:
+    """`38% (29 to 47%)`."""
+    return f"{figure.value:.0%} ({_range(figure, 100, 0, '%')})"
+
+
+def nats(figure: Interval, *, count: bool = True) -> str:
     """`1.24 nats a token (1.10 to 1.37, n = 200)`."""
-    return f"{figure.value:.2f} nats a token ({_range(figure, 1, 2, '')}{_count(figure, of)})"
-
-
-def _range(figure: Interval, scale: float, decimals: int, unit: str) -> str:
-    if math.isnan(figure.low) or math.isnan(figure.high):
-        return "interval unknown"
-    return f"{scale * figure.low:.{decimals}f} to {scale * figure.high:.{decimals}f}{unit}"
-
-
-def _count(figure: Interval, of: str) -> str:
-    return f", n = {figure.n:,}{' ' + of if of else ''}"
+    return f"{figure.value:.2f} nats a token ({_range(figure, 1, 2, '')}{_count(figure) if count else ''})"
 
 
 def gigabytes(size: float) -> str:
@@ -37,3 +32,13 @@ def time(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def _range(figure: Interval, scale: float, decimals: int, unit: str) -> str:
+    if math.isnan(figure.low) or math.isnan(figure.high):
+        return "interval unknown"
+    return f"{scale * figure.low:.{decimals}f} to {scale * figure.high:.{decimals}f}{unit}"
+
+
+def _count(figure: Interval, of: str = "") -> str:
+    return f", n = {figure.n:,}{' ' + of if of else ''}"

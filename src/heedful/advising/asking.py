@@ -39,6 +39,7 @@ LEAST_LIMIT, MOST_LIMIT = 32, 256
 # Good responses refuse at least this often: then refusing is part of the task.
 REFUSED = 0.05
 SHARES = (0.5, 0.95, 0.99, 1.0)
+_NO_LIMIT = 1 << 20
 # Records whose tokens are counted.
 MEASURED = 500
 
@@ -98,10 +99,13 @@ def ask(
     """
     chance = random.Random(seed)
     responses = _renderable(good, pairs)
-    rows = render(_some(responses, MEASURED, chance), view.renderer, Limits(view.max_length))
-    lengths = lengths_of(rows) if rows else None
+    shown = some(responses, MEASURED, chance)
+    rows = render(shown, view.renderer, Limits(view.max_length))
+    context = view.backbone.context_length
+    whole = render(shown, view.renderer, Limits(context or _NO_LIMIT))
+    lengths = lengths_of(whole, context) if whole else None
     limit = _limit(lengths)
-    asked, drawn = _answers(view, _some(prompts, effort.answers, chance), limit, reporter, seed)
+    asked, drawn = _answers(view, some(prompts, effort.answers, chance), limit, reporter, seed)
     texts = [view.renderer.decode(answer.tokens) for answer in drawn]
     own = [Row(row.id, row.prompt, (answer.actions,)) for row, answer in zip(asked, drawn, strict=True)]
     start = min(START, limit)
@@ -110,7 +114,7 @@ def ask(
     losses = view.token_losses(looked, "Good responses") if looked else []
     first = np.array([of_row[0][:start].mean() for of_row in losses])
     second = np.array([of_row[1][:start].mean() for of_row in losses if len(of_row) > 1])
-    known = [text_of(one.response) for one in _some(good, MEASURED, chance)]
+    known = [text_of(one.response) for one in some(good, MEASURED, chance)]
     facts = ModelFacts(
         name=view.backbone.name,
         answers=len(drawn),
@@ -135,12 +139,18 @@ def _renderable(good: Sequence[Good], pairs: Sequence[Preference]) -> Sequence[D
     return pairs or [Demonstration(one.prompt, one.response) for one in good]
 
 
-def lengths_of(rows: Sequence[Row]) -> Lengths:
-    """Quantiles of the tokens of rendered rows."""
-    prompt = [len(row.prompt) for row in rows]
-    response = [max(row.lengths) for row in rows]
-    whole = [one + other for one, other in zip(prompt, response, strict=True)]
-    return Lengths(*(_quantiles(values) for values in (prompt, response, whole)))
+def lengths_of(rows: Rows, context: int | None) -> Lengths:
+    """Quantiles of the tokens of rendered rows; `context` is what the model can read."""
+    prompts = [len(row.prompt) for row in rows]
+    responses = [max(row.lengths) for row in rows]
+    whole = [prompt + response for prompt, response in zip(prompts, responses, strict=True)]
+    return Lengths(
+        prompt=_quantiles(prompts),
+        response=_quantiles(responses),
+        whole=_quantiles(whole),
+        pair=rows.tokens / len(rows),
+        context=context,
+    )
 
 
 def _quantiles(values: Sequence[int]) -> dict[float, int]:
@@ -154,7 +164,7 @@ def _limit(lengths: Lengths | None) -> int:
     return int(min(max(ROOM * lengths.response[0.95], LEAST_LIMIT), MOST_LIMIT))
 
 
-def _some(items: Sequence[Item], count: int, chance: random.Random) -> list[Item]:
+def some(items: Sequence[Item], count: int, chance: random.Random) -> list[Item]:
     """A uniform sample, in the items' order."""
     if len(items) <= count:
         return list(items)

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 import heedful
 from heedful.cli import (
+    advise,
     check,
     collect,
     convert,
@@ -53,6 +54,7 @@ app.command()(run.run)
 app.command()(reads_files(inspect.inspect, bad_lines="quarantine"))
 app.command()(reads_files(convert.convert))
 app.command()(reads_files(check.check, bad_lines="quarantine"))
+app.command()(reads_files(advise.advise, bad_lines="quarantine"))
 app.command()(writes_files(reads_files(aggregates_votes(pairs.pairs, otherwise="each stays one"))))
 app.command()(writes_files(reads_files(label.label)))
 app.command()(writes_files(reads_files(prepare.split)))
