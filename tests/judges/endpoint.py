@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -157,9 +157,14 @@ class Endpoint:
 
 
 def says(status: int, body: str = "", **headers: str) -> Reply:
-    return lambda asked: Sent(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    """An answer of this status, whatever is asked; `retry_after="7"` is a header."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda asked: Sent(status, body, given)
 
 
-def in_turn(replies: Sequence[str]) -> list[Reply]:
-    """Replies of these texts, whatever is asked."""
-    return [lambda asked, text=text: completion(text) for text in replies]  # type: ignore[misc]
+def breaks_off(asked: Asked) -> Sent:
+    return Sent(200, completion("x" * 500).body, half=True)
+
+
+def hangs_up(asked: Asked) -> Sent:
+    return Sent(closed=True)

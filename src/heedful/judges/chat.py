@@ -148,7 +148,7 @@ class _Call:
         at_once = self._judge.settings.at_once
         jobs = list(questions.items())
         try:
-            with self._judge.endpoint.client(at_once) as client:
+            with self._judge.endpoint.connect(at_once) as client:
                 for some in (jobs[:1], jobs[1:]):
                     for (key, _), verdict in results(partial(self._ask, client), some, at_once):
                         yield key, verdict

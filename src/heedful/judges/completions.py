@@ -17,7 +17,7 @@ import httpx2
 from heedful.errors import JudgeError
 from heedful.judges.account import Tokens
 from heedful.judges.rubric import Request
-from heedful.models.endpoint import Answer, EndpointError, Post, expanded, public, secret_of
+from heedful.models.endpoint import Answer, EndpointError, Post, client, expanded, public, secret_of
 from heedful.recipe.judges import EndpointSettings
 
 PATH = "/chat/completions"
@@ -88,14 +88,13 @@ class ChatEndpoint:
         self._at = dict.fromkeys(self._forms, 0)
         self._lock = threading.Lock()
 
-    def client(self, at_once: int) -> httpx2.Client:
+    def connect(self, at_once: int) -> httpx2.Client:
         """Connections for so many requests at a time."""
-        limits = httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-        return httpx2.Client(headers=self._headers, limits=limits)
+        return client(self._headers, at_once)
 
     def __call__(
         self,
-        client: httpx2.Client,
+        connections: httpx2.Client,
         request: Request,
         *,
         before: Callable[[], object],
@@ -118,7 +117,7 @@ class ChatEndpoint:
         tried = dict(at)
         while True:
             try:
-                answer = post(client, self._body(request, tried))
+                answer = post(connections, self._body(request, tried))
             except EndpointError as error:
                 name = self._complained_of(error, tried)
                 if name is not None:

@@ -119,7 +119,7 @@ def _why(outcome: Preference) -> str:
         return "by an adjudicator"
     votes = outcome.metadata["votes"]
     for_it, against, ties = votes["chosen"], votes["rejected"], votes["tie"] + votes["both_bad"]
-    return f"{for_it} votes to {against}, {ties} ties" if ties else f"{for_it} votes to {against}"
+    return f"for {for_it}, against {against}" + (f", ties {ties}" if ties else "")
 
 
 def _mark(question: Question) -> str:

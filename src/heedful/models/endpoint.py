@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import httpx2
@@ -147,6 +149,18 @@ class Post:
         if isinstance(error, httpx2.TimeoutException):
             return f"no answer within {self.timeout:g} seconds"
         return f"the connection failed: {error or type(error).__name__}"
+
+
+def client(headers: Mapping[str, str], at_once: int = 1) -> httpx2.Client:
+    """Connections for so many requests at a time."""
+    limits = httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    return httpx2.Client(headers=headers, limits=limits, verify=_certificates())
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; reading that takes longer than many a request."""
+    return httpx2.create_ssl_context()
 
 
 def public(url: str) -> str:

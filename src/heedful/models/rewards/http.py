@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from heedful.errors import RewardError
-from heedful.models.endpoint import Answer, EndpointError, Post, expanded, public
+from heedful.models.endpoint import Answer, EndpointError, Post, client, expanded, public
 from heedful.models.rewards.reward import complaint, prompt_text
 from heedful.records import Messages
 
@@ -57,14 +57,14 @@ class HttpReward:
 
     def __call__(self, prompts: Sequence[Messages], responses: Sequence[str]) -> list[float]:
         scores: list[float] = []
-        with httpx2.Client(headers=self.headers) as client:
+        with client(self.headers) as connections:
             for start in range(0, len(responses), self.batch_size):
                 part = slice(start, start + self.batch_size)
-                scores += self._batch(client, prompts[part], responses[part])
+                scores += self._batch(connections, prompts[part], responses[part])
         return scores
 
     def _batch(
-        self, client: httpx2.Client, prompts: Sequence[Messages], responses: Sequence[str]
+        self, connections: httpx2.Client, prompts: Sequence[Messages], responses: Sequence[str]
     ) -> list[float]:
         body: dict[str, Any] = {
             "prompts": [prompt_text(prompt) for prompt in prompts],
@@ -72,7 +72,7 @@ class HttpReward:
             "responses": list(responses),
         }
         try:
-            scores = self._scores(self._post(client, body))
+            scores = self._scores(self._post(connections, body))
             if len(scores) != len(responses):
                 raise EndpointError(f"it gave {len(scores)} scores for {len(responses)} responses")
         except EndpointError as error:
