@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.errors import RunError
+from heedful.errors import JudgeError
 
 if TYPE_CHECKING:
     from heedful.report import ReportData
 
 QUICKSTART = Path("runs/quickstart")
-REPORT = Path("report.html")
+EVALUATION = Path("evaluation")
+_ANSWERS = "How prompts are answered"
 
 
 def quickstart(
@@ -27,28 +28,87 @@ def quickstart(
 
     folder = whole.free_folder(output)
     findings = whole.run(folder, Reporter())
-    show(findings.data)
-    typer.echo(f"\nReport: {folder / 'report.html'}\nTry it: heedful chat --model {folder / 'dpo'}")
+    show(findings)
+    page = folder / "report" / "report.html"
+    typer.echo(f"\nReport: {page}\nTry it: heedful chat --model {folder / 'dpo'}")
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run, or whatever --model takes elsewhere.")],
     data: Annotated[str, typer.Option(metavar="FILE", help="Held-out records to judge by.")],
     baseline: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What a policy is compared with; for a run, its own base."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="What a policy is compared with, once or more; for a run, its own base."
+        ),
     ] = None,
-    output: Annotated[Path, typer.Option(metavar="HTML", help="The report.")] = REPORT,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Who compares the answers, once or more: a reward run or classifier, FILE.py:FUNCTION, "
+            "https://HOST/v1#MODEL, people:FOLDER, or a YAML file.",
+        ),
+    ] = None,
+    demonstrations: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Held-out demonstrations that tell what was forgotten."),
+    ] = None,
+    prompts: Annotated[
+        int,
+        typer.Option(min=1, help="Answer so many prompts, the first of the data.", rich_help_panel=_ANSWERS),
+    ] = 100,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Answers to each prompt.", rich_help_panel=_ANSWERS)
+    ] = 1,
+    temperature: Annotated[
+        float,
+        typer.Option(min=0, help="0 takes the likeliest token each time.", rich_help_panel=_ANSWERS),
+    ] = 0.0,
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, help="Answers are cut there.", rich_help_panel=_ANSWERS)
+    ] = 160,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of sampling and resampling.", rich_help_panel=_ANSWERS)
+    ] = 0,
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where page, numbers, answers and verdicts go.")
+    ] = EVALUATION,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but warnings and errors.")] = False,
 ) -> None:
-    """Compare a model with a baseline on held-out data, or judge a reward model by it; write a report."""
-    if output.is_dir():
-        raise RunError("this is a folder.", where=str(output), mend="Name a file: --output report.html")
+    """Compare a model with baselines on held-out data, or judge a reward model by it.
 
+    Judges are asked in both orders. Answers are kept as they come: the same command goes on where it was
+    stopped, and once people have voted.
+    """
+    from heedful.cli.judge_options import judge_settings
     from heedful.evaluating import evaluate as compare
+    from heedful.evaluating.writing import check
 
-    findings = compare(model, baseline=baseline, data=data)
-    show(findings.data)
-    typer.echo(f"\nReport: {findings.save(output)}")
+    check(output)
+    findings = compare(
+        model,
+        data=data,
+        baseline=baseline,
+        judges=[judge_settings(name) for name in judge or []],
+        demonstrations=demonstrations,
+        prompts=prompts,
+        samples=samples,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+        quiet=quiet,
+    )
+    folder = findings.write(output)
+    if not quiet:
+        show(findings.data)
+        typer.echo(f"\nReport: {folder / 'report.html'}")
+    if findings.data.waiting:
+        first = findings.data.waiting[0]
+        what = f"{first.judge} has not compared the answers yet, and what else was found is written."
+        raise JudgeError(
+            what, where=str(folder), mend=f"{first.why} Answers are kept, and not asked for twice."
+        )
 
 
 def show(data: ReportData) -> None:

@@ -14,8 +14,9 @@ from heedful.evaluation.behaviour import Answer
 from heedful.evaluation.duels import Duel
 from heedful.evaluation.length_control import LengthControlled, length_controlled
 from heedful.evaluation.win_rate import win_rate
-from heedful.judges import Judge, both_orders
-from heedful.models.rewards import Reward, checked
+from heedful.judges import Judge, JudgeSettings, Question, both_orders, build
+from heedful.judges.account import Account
+from heedful.judges.judge import Scorer
 from heedful.records import Messages
 from heedful.report.data import Comparison, Waiting
 from heedful.training.tracking import Reporter
@@ -23,16 +24,41 @@ from heedful.training.tracking import Reporter
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What judges said: `comparisons` made, and `waiting` those that there is nothing of yet."""
+    """What judges said.
+
+    Attributes:
+        comparisons: those that were made, and `waiting` those that there is nothing of yet.
+        scores: by judge, of those that score: stage to the scores of its whole answers.
+        accounts: by judge, of those that count it: what asking took.
+    """
 
     comparisons: list[Comparison] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    scores: dict[str, dict[str, AnswerScores]] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+
+def build_judges(judges: Sequence[Judge | JudgeSettings | str]) -> list[Judge]:
+    """Judges that can be asked.
+
+    Raises:
+        JudgeError: one cannot be had, or two have one name.
+        RewardError, ModelError: a reward that cannot be had.
+    """
+    found: list[Judge] = []
+    for judge in judges:
+        settings = JudgeSettings.named(judge) if isinstance(judge, str) else judge
+        built = build(settings) if isinstance(settings, JudgeSettings) else settings
+        if built.name in [known.name for known in found]:
+            raise JudgeError("this judge is named twice.", where=built.name, mend="Name it once.")
+        found.append(built)
+    return found
 
 
 def ask_judges(
     judges: Sequence[Judge], model: str, stages: Mapping[str, Examined], reporter: Reporter
 ) -> Judged:
-    """Have every judge compare a stage's answers with those of every other one.
+    """Have every judge compare a stage's answers with those of every other one, and score them where it does.
 
     A judge that cannot be asked now, because people have not voted yet or because it is not there, keeps
     nobody waiting: what it said instead stands among what there is nothing of yet.
@@ -46,10 +72,16 @@ def ask_judges(
             try:
                 duels = _duels(judge, pairs, f"{judge.name}: comparing with {baseline}", reporter)
             except JudgeError as error:
-                reporter.warn(str(error))
-                found.waiting.append(Waiting(judge.name, baseline, str(error)))
-                continue
-            found.comparisons.append(compared(judge, model, baseline, duels))
+                why = f"{error.what} {error.mend}" if error.mend else error.what
+                found.waiting.append(Waiting(judge.name, baseline, why))
+            else:
+                found.comparisons.append(compared(judge, model, baseline, duels))
+        made = any(comparison.judge == judge.name for comparison in found.comparisons)
+        if isinstance(judge, Scorer) and made:
+            found.scores[judge.name] = score_answers(judge, stages, reporter)
+        account = getattr(judge, "account", None)
+        if account is not None:
+            found.accounts[judge.name] = account
     return found
 
 
@@ -68,28 +100,28 @@ def compared(judge: Judge, model: str, baseline: str, duels: Sequence[Duel]) -> 
 
 
 def score_answers(
-    reward: Reward, stages: Mapping[str, Examined], reporter: Reporter
+    judge: Judge, stages: Mapping[str, Examined], reporter: Reporter
 ) -> dict[str, AnswerScores]:
-    """Have a reward score the answers of every model, those that ended by themselves.
+    """The scores of every model's answers, those that ended by themselves, by a judge that scores.
 
     Of several answers to a prompt the mean counts.
 
     Raises:
-        RewardError: it failed, or gave something else than one finite number per answer.
+        JudgeError: it failed, or gave something else than one finite number per answer.
     """
+    assert isinstance(judge, Scorer)
+    whole = {name: [one for one in own.answers if one.ended] for name, own in stages.items()}
+    asked = [Question(one.prompt, one.text, one.text) for own in whole.values() for one in own]
+    with reporter.task(f"{judge.name}: scoring the answers", len(asked)) as task:
+        judge(asked, task.update)
     prompts = list(dict.fromkeys(answer.prompt for own in stages.values() for answer in own.answers))
     found: dict[str, AnswerScores] = {}
-    with reporter.task(f"{reward.name}: scoring the answers", len(stages)) as task:
-        for name, examined in stages.items():
-            whole = [answer for answer in examined.answers if answer.ended]
-            given = checked(reward, [one.prompt for one in whole], [one.text for one in whole]).tolist()
-            own: dict[Messages, list[float]] = {}
-            for answer, score in zip(whole, given, strict=True):
-                own.setdefault(answer.prompt, []).append(score)
-            found[name] = AnswerScores(
-                np.array([np.mean(own[prompt]) if prompt in own else np.nan for prompt in prompts])
-            )
-            task.update(len(found))
+    for name, answers in whole.items():
+        scores: dict[Messages, list[float]] = {}
+        for answer in answers:
+            scores.setdefault(answer.prompt, []).append(judge.score_of(answer.prompt, answer.text))
+        means = [np.mean(scores[prompt]) if prompt in scores else np.nan for prompt in prompts]
+        found[name] = AnswerScores(np.array(means))
     return found
 
 

@@ -103,9 +103,9 @@ def answers(
             before = len(found) * sampling.samples
             entries = _ask(voice(), chunk, sampling, key, _later(on_done, before))
             book.add(key, entries)
+        elif on_done is not None:
+            on_done((len(found) + len(chunk)) * sampling.samples)
         found += entries
-        if on_done is not None:
-            on_done(len(found) * sampling.samples)
     left_out = [
         Quarantined(f"prompt {at + 1}", entry["left_out"], _WHY[entry["left_out"]], prompts[at])
         for at, entry in enumerate(found)

@@ -39,8 +39,8 @@ def as_json(data: CheckData) -> dict[str, Any]:
             for check, outcome in checked.checks
         ],
     }
-    finite: dict[str, Any] = _finite(value)
-    return finite
+    plain: dict[str, Any] = finite(value)
+    return plain
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -65,12 +65,12 @@ def _status(outcome: Outcome) -> str:
     return "found" if outcome.findings else "skipped" if outcome.skipped else "clean"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Plain JSON values: numpy's numbers as Python's, NaN and infinity as null."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {str(key): finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from heedful.evaluation.length_control import LengthControlled
     from heedful.evaluation.reward_quality import RewardQuality
     from heedful.evaluation.win_rate import WinRate
+    from heedful.judges.account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,8 @@ class ReportData:
         intro: a paragraph or more (split at blank lines) on what was done.
         facts: name to value: model, machine, data, seconds, versions.
         stages: the models compared, from the baseline on: ["base", "SFT", "DPO", "PPO"].
+        subject: the stage that the report is about, and judges were asked about; empty where the stages stand
+            side by side.
         origins: stage to the one it was trained from and is compared with, where that is not the one before
             it: {"PPO": "SFT"}.
         curves: plots of the runs.
@@ -181,6 +184,7 @@ class ReportData:
         scores: by reward, stage to what it makes of the stage's whole answers, to the same prompts for all.
         comparisons: what judges said of one of the stages beside others; empty where none was asked.
         waiting: comparisons that are still to come.
+        accounts: by judge, of those that count it: what asking took.
         drift: how far a model has gone from its reference, where it has one that reads texts alike.
         side_by_side: answers to read; the page shows them in this order.
         reward: what was found about a reward model, where the report is of one.
@@ -192,6 +196,7 @@ class ReportData:
     intro: str = ""
     facts: dict[str, str] = field(default_factory=dict)
     stages: list[str] = field(default_factory=list)
+    subject: str = ""
     origins: dict[str, str] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     accuracy: list[AccuracyRow] = field(default_factory=list)
@@ -199,6 +204,7 @@ class ReportData:
     scores: dict[str, dict[str, AnswerScores]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    accounts: dict[str, Account] = field(default_factory=dict)
     drift: Drift | None = None
     side_by_side: list[SideBySide] = field(default_factory=list)
     reward: RewardFindings | None = None

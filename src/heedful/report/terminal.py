@@ -15,6 +15,7 @@ from rich.text import Text
 
 from heedful.report.data import ReportData, SideBySide
 from heedful.report.reward import RewardView, reward_view
+from heedful.report.verdict import verdicts
 from heedful.report.wording import (
     Group,
     Row,
@@ -38,6 +39,8 @@ def summary(data: ReportData, console: Console) -> None:
     wrapping.
     """
     _line(console, data.title, style="bold")
+    for sentence in verdicts(data) if data.subject else []:
+        _line(console, sentence)
     accuracy, scores, behaviour = accuracy_groups(data), score_groups(data), behaviour_groups(data)
     if data.reward:
         _print_reward(console, reward_view(data.reward))

@@ -5,9 +5,11 @@ Knows nothing of HTML or consoles.
 
 from __future__ import annotations
 
-from heedful.evaluation.win_rate import Finding
+from heedful.evaluation.length_control import LengthControlled
+from heedful.evaluation.preference_accuracy import Accuracy
+from heedful.evaluation.win_rate import Finding, WinRate
 from heedful.report.data import Comparison, ReportData, Waiting
-from heedful.report.wording import percent
+from heedful.report.wording import accuracy_groups, behaviour_groups, percent, score_groups
 
 NOBODY_ASKED = (
     "Which answers are better is not known: no judge has compared them. Name one, or several, by --judge."
@@ -45,6 +47,38 @@ def sentence(comparison: Comparison) -> str:
     return heads[wins.finding] + _at_equal_length(comparison) + _unread(comparison)
 
 
+def main_numbers(data: ReportData) -> list[tuple[str, str, str, str]]:
+    """What a card says: name, number, 95% interval and n, in words."""
+    found = [
+        (f"wins against {one.baseline}, by {one.judge}", _share(one.wins, f"{one.wins.n:,} comparisons"))
+        for one in data.comparisons
+        if one.wins
+    ]
+    found += [
+        (
+            f"the same at equal length, by {one.judge}",
+            _share(one.controlled, f"{one.controlled.n:,} comparisons"),
+        )
+        for one in data.comparisons
+        if one.controlled
+    ]
+    groups = [*accuracy_groups(data), *score_groups(data), *behaviour_groups(data)]
+    found += [
+        (group.label, (row.number.text, row.number.interval_text, row.number.n_text))
+        for group in groups
+        for row in group.staged
+        if row.stage == data.subject
+    ]
+    if data.reward is not None:
+        right = data.reward.quality.accuracy
+        found.append(("finds the better response", _share(right, f"{right.n:,} pairs")))
+    return [(name, *cells) for name, cells in found]
+
+
+def _share(found: WinRate | LengthControlled | Accuracy, n: str) -> tuple[str, str, str]:
+    return percent(found.value), _span(found.low, found.high), n
+
+
 def _at_equal_length(comparison: Comparison) -> str:
     """A second sentence where length changes what can be said."""
     wins, controlled = comparison.wins, comparison.controlled
@@ -75,7 +109,7 @@ def _unread(comparison: Comparison) -> str:
 
 
 def _awaited(waiting: Waiting) -> str:
-    return f"{waiting.judge} has not compared the answers with those of {waiting.baseline} yet: {waiting.why}"
+    return f"No verdict yet by {waiting.judge}, against {waiting.baseline}: {waiting.why}"
 
 
 def _span(low: float, high: float) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from heedful.models.catalog import Source
 from heedful.models.export import REWARD_FILE
 from heedful.training.run_folder import RunFolder
 
@@ -27,7 +30,7 @@ Trained with [Heedful](https://pypi.org/project/heedful/) {version} by {stage}{o
 ## On the held-out rows
 
 {evaluation}
-
+{more}
 ## Loading it
 
 {loading}"""
@@ -66,8 +69,20 @@ _RAW = 'text = "One prime number is" + " two." + tokenizer.eos_token'
 _METHODS = {"reward": "reward modelling"}
 
 
+_PLAIN = """# {title}
+{more}
+## Loading it
+
+{loading}"""
+
+
 def write_card(run: RunFolder) -> None:
     """Write `model_card.md` from `run.json`."""
+    (run.path / "model_card.md").write_text(card(run), encoding="utf-8")
+
+
+def card(run: RunFolder, more: str = "") -> str:
+    """The card of a run, with `more` said of it: Markdown, a section or several."""
     info = run.info()
     recipe: dict[str, Any] = info["recipe"]
     objective = (
@@ -75,8 +90,9 @@ def write_card(run: RunFolder) -> None:
     )
     numbers = info.get("evaluation") or {}
     rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in numbers.items())
-    text = _TEMPLATE.format(
+    return _TEMPLATE.format(
         title=run.path.name,
+        more=f"\n{more}" if more else "",
         version=info["versions"]["heedful"],
         stage=_METHODS.get(info["stage"], info["stage"].upper()),
         objective=objective,
@@ -93,26 +109,31 @@ def write_card(run: RunFolder) -> None:
         evaluation=f"| | |\n| --- | --- |\n{rows}" if rows else "No rows were held out.",
         loading=_reward_loading(run, info) if info["stage"] == "reward" else _policy_loading(run, info),
     )
-    (run.path / "model_card.md").write_text(text, encoding="utf-8")
+
+
+def plain_card(title: str, source: Source, more: str) -> str:
+    """The card of a model that is no run of Heedful's, with `more` said of it."""
+    loading = _loading(source.pretrained, [str(folder) for folder in source.folded], source.adapter)
+    return _PLAIN.format(title=title, more=f"\n{more}" if more else "", loading=loading)
 
 
 def _policy_loading(run: RunFolder, info: dict[str, Any]) -> str:
     if run.adapter.exists():
-        lines = [
-            "from peft import PeftModel",
-            "from transformers import AutoModelForCausalLM",
-            "",
-            f'model = AutoModelForCausalLM.from_pretrained("{info["model"]["base"]}")',
-        ]
-        for folder in info["model"]["lineage"]:
-            lines.append(f'model = PeftModel.from_pretrained(model, "{folder}").merge_and_unload()')
-        lines.append(f'model = PeftModel.from_pretrained(model, "{run.adapter}")')
-    else:
-        lines = [
-            "from transformers import AutoModelForCausalLM",
-            "",
-            f'model = AutoModelForCausalLM.from_pretrained("{run.merged}")',
-        ]
+        return _loading(info["model"]["base"], info["model"]["lineage"], run.adapter)
+    return _loading(str(run.merged), [], None)
+
+
+def _loading(base: str, folded: Sequence[str], adapter: Path | None) -> str:
+    lines = [
+        *(["from peft import PeftModel"] if adapter or folded else []),
+        "from transformers import AutoModelForCausalLM",
+        "",
+        f'model = AutoModelForCausalLM.from_pretrained("{base}")',
+    ]
+    for folder in folded:
+        lines.append(f'model = PeftModel.from_pretrained(model, "{folder}").merge_and_unload()')
+    if adapter:
+        lines.append(f'model = PeftModel.from_pretrained(model, "{adapter}")')
     return "\n".join(["```python", *lines, "```", ""])
 
 

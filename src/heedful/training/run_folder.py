@@ -93,7 +93,7 @@ def open_run(recipe: Recipe, *, resume: bool) -> RunFolder:
             recipe=_settled(recipe),
             seed=recipe.training.seed,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions=_versions(),
+            versions=versions(),
             machine=machine.describe(),
         )
         run.checkpoints.mkdir(exist_ok=True)
@@ -173,6 +173,7 @@ def _settled(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in flat.items() if key not in _MAY_CHANGE}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What a run is computed with."""
     names = ("heedful", "torch", "transformers", "peft", "accelerate", "safetensors")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,0 +1,118 @@
+"""What an evaluation was made from, and with: fingerprints, counts, versions, machine."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from heedful import judging, machine
+from heedful.evaluating.cast import Cast
+from heedful.evaluating.held_out import Data, prompts_of
+from heedful.evaluating.judged import Judged
+from heedful.evaluating.look import Looked
+from heedful.evaluation.generation import Sampling
+from heedful.evaluation.reward_quality import RewardQuality
+from heedful.models import fingerprints
+from heedful.models.catalog import resolve
+from heedful.quarantine import Kept
+from heedful.report.evaluation_json import Made
+from heedful.training.run_folder import versions
+
+_IN_MEMORY = "records in memory"
+
+
+def made_from(
+    who: Cast,
+    looked: Looked,
+    sampling: Sampling,
+    *,
+    held: tuple[Data, Kept[Any]],
+    shown: tuple[Data | None, Kept[Any]],
+    prompts: int,
+) -> Made:
+    """The provenance of a policy's evaluation.
+
+    Args:
+        held: the data, and what was kept of them; `shown` the same of demonstrations that came beside them.
+        prompts: the most that were asked.
+    """
+    parts = {id(who.model): "model"} | {id(one): "baseline" for one in who.baselines}
+    data, records = held
+    told, demonstrations = shown
+    asked = prompts_of(records, prompts)
+    return Made(
+        kind="policy",
+        models=[
+            {"name": one.name, "part": parts.get(id(one), "reference"), "fingerprint": one.fingerprint}
+            for one in who.order
+        ],
+        data={
+            "held_out": _data(data, records),
+            "demonstrations": None if told is None else _data(told, demonstrations),
+        },
+        prompts={
+            "held_out": len({record.prompt for record in records}),
+            "asked": len(asked),
+            "unanswered": {
+                name: dict(Counter(left.reason for left in own.unanswered))
+                for name, own in looked.stages.items()
+            },
+        },
+        sampling=asdict(sampling),
+        seed=sampling.seed,
+        **_here(),
+    )
+
+
+def made_from_reward(model: str, data: Data, records: Kept[Any], quality: RewardQuality) -> Made:
+    """The provenance of a reward model's evaluation."""
+    return Made(
+        kind="reward",
+        models=[{"name": model, "part": "model", "fingerprint": fingerprints.of_source(resolve(model))}],
+        data={"held_out": _data(data, records), "demonstrations": None},
+        numbers=judging.main_numbers(quality),
+        **_here(),
+    )
+
+
+def facts(made: Made, judged: Judged) -> dict[str, str]:
+    """What a page says of it."""
+    held, prompts, sampling = made.data["held_out"], made.prompts, made.sampling
+    greedy = sampling["temperature"] == 0
+    how = "the likeliest token each time" if greedy else f"temperature {sampling['temperature']:g}"
+    times = f", {sampling['samples']} to a prompt" if sampling["samples"] > 1 else ""
+    return {
+        "Data": f"{held['name']}: {held['kept']:,} of {held['read']:,} rows",
+        "Prompts": f"{prompts['asked']:,} of {prompts['held_out']:,}, the first of the data",
+        "Answers": f"{how}{times}, at most {sampling['max_new_tokens']} tokens, seed {made.seed}",
+        **{f"Judge {name}": str(account) for name, account in judged.accounts.items()},
+        "Machine": made.machine,
+        "Versions": ", ".join(f"{name} {number}" for name, number in made.versions.items()),
+    }
+
+
+def _data(data: Data, records: Kept[Any]) -> dict[str, Any]:
+    counts = records.counts
+    path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
+    is_file = path is not None and path.is_file()
+    return {
+        "name": _IN_MEMORY if path is None else str(data),
+        "fingerprint": fingerprints.of_file(path)
+        if path is not None and is_file
+        else fingerprints.combined(map(repr, records)),
+        "read": counts.read,
+        "kept": counts.kept,
+        "quarantined": counts.quarantined,
+    }
+
+
+def _here() -> dict[str, Any]:
+    return {
+        "versions": versions(),
+        "machine": machine.describe(),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

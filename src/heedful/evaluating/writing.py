@@ -1,0 +1,138 @@
+"""An evaluation as a folder: the page, the numbers for programs, a model card, and all answers and verdicts.
+
+report.html      the page
+summary.json     every number; see `heedful.report.evaluation_json`
+model_card.md    lineage, numbers, how to load the model
+answers.jsonl    every answer of every model
+verdicts.jsonl   every verdict of every judge
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from heedful.errors import RunError
+from heedful.evaluation.behaviour import Answer
+from heedful.models.catalog import resolve
+from heedful.models.folders import write_text
+from heedful.records import Messages
+from heedful.report import ReportData, write
+from heedful.report.evaluation_json import MADE_BY, Made, as_json
+from heedful.report.verdict import main_numbers, verdicts
+from heedful.training.card import card, plain_card
+from heedful.training.run_folder import RunFolder
+
+SUMMARY, PAGE, CARD = "summary.json", "report.html", "model_card.md"
+ANSWERS, VERDICTS = "answers.jsonl", "verdicts.jsonl"
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder that something else than an evaluation lies in.
+
+    Raises:
+        RunError: what is there.
+    """
+    where, mend = str(folder), "Name another folder by --output."
+    if folder.exists() and not folder.is_dir():
+        raise RunError("this is a file, and an evaluation is a folder.", where=where, mend=mend)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    try:
+        ours = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["made_by"] == MADE_BY
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise RunError("the folder holds something else than an evaluation.", where=where, mend=mend)
+
+
+def write_folder(
+    folder: Path,
+    data: ReportData,
+    made: Made,
+    answers: Mapping[str, Sequence[Answer]],
+    model: str | None,
+) -> Path:
+    """Write an evaluation, over an earlier one where there is one; returns the folder.
+
+    Args:
+        model: what the model was loaded by, for its card; None of one that is in memory only.
+
+    Raises:
+        RunError: the folder holds something else, or cannot be written.
+    """
+    check(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # First of all: it is what shows that the folder is an evaluation's.
+        summary = json.dumps(as_json(data, made), indent=2, ensure_ascii=False, allow_nan=False)
+        write_text(folder / SUMMARY, _encodable(f"{summary}\n"))
+        write_text(folder / ANSWERS, _lines(_answers(answers)))
+        write_text(folder / VERDICTS, _lines(_verdicts(data)))
+        if model is not None:
+            write_text(folder / CARD, _encodable(_card(model, data, made)))
+        write(data, folder / PAGE)
+    except OSError as error:
+        what = f"the evaluation cannot be written: {error.strerror or error}."
+        raise RunError(what, where=str(folder)) from error
+    return folder
+
+
+def _answers(answers: Mapping[str, Sequence[Answer]]) -> Iterator[dict[str, Any]]:
+    for model, own in answers.items():
+        seen: Counter[Messages] = Counter()
+        for answer in own:
+            yield {
+                "model": model,
+                "prompt": _messages(answer.prompt),
+                "sample": seen[answer.prompt],
+                "answer": answer.text,
+                "ended": answer.ended,
+                "tokens": answer.tokens,
+            }
+            seen[answer.prompt] += 1
+
+
+def _verdicts(data: ReportData) -> Iterator[dict[str, Any]]:
+    for comparison in data.comparisons:
+        for duel in comparison.duels:
+            yield {
+                "judge": comparison.judge,
+                "model": comparison.model,
+                "baseline": comparison.baseline,
+                "prompt": _messages(duel.prompt),
+                "answer": duel.answer,
+                "baseline_answer": duel.baseline,
+                "outcome": duel.outcome if duel.decided else None,
+                "forward": duel.forward,
+                "backward": duel.backward,
+                "margin": duel.margin,
+                "why": duel.why,
+            }
+
+
+def _messages(conversation: Messages) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in conversation]
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    return _encodable("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _encodable(text: str) -> str:
+    """Without halves of surrogate pairs, which have no UTF-8 form."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _card(model: str, data: ReportData, made: Made) -> str:
+    folder = Path(model).expanduser()
+    run = next((place for place in (folder, folder.parent) if (place / "run.json").is_file()), None)
+    sentences = verdicts(data) if made.kind == "policy" else []
+    rows = [f"| {name} | {number} | {interval} | {n} |" for name, number, interval, n in main_numbers(data)]
+    table = ["| | | 95% | |", "| --- | --- | --- | --- |", *rows] if rows else []
+    how = f"Held-out data: {made.data['held_out']['name']}; seed {made.seed}; {made.machine}; {made.at}."
+    more = "\n".join(["## Evaluated", "", *[f"{text}\n" for text in sentences], *table, "", how, ""])
+    return card(RunFolder(run), more) if run else plain_card(folder.name, resolve(model), more)
