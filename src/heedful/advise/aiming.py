@@ -130,8 +130,8 @@ def _pairs(facts: Facts, readiness: Readiness) -> Said | None:
     data = facts.data
     if data.pairs < FEWEST_PAIRS or not fits(facts, "dpo"):
         return None
-    words = f"There are {data.pairs:,} pairs of better and worse responses{_spread(facts)}, and no reward "
-    words += "that can be called"
+    reward = "no reward that tells answers apart" if facts.reward is not None else "no reward to be called"
+    words = f"There are {data.pairs:,} pairs, and {reward}"
     if data.pairs < REWARD_PAIRS:
         words += f". A reward model needs about {REWARD_PAIRS:,}; DPO learns from the pairs themselves"
     elif not _learns(facts):
@@ -143,14 +143,16 @@ def _pairs(facts: Facts, readiness: Readiness) -> Said | None:
             f", and {data.unlabelled:,} prompts without labels (fewer than {MANY_PROMPTS:,}), so that a "
             "reward model would have little new to score; DPO is the cheaper way to the same labels"
         )
-    return Said(f"{words}.{_near_or_far(facts)}", far(facts)[1])
+    return Said(f"{words}.{_better_and_worse(facts)}{_near_or_far(facts)}", far(facts)[1])
 
 
 def _demonstrations(facts: Facts, readiness: Readiness) -> Said | None:
     data = facts.data
     if data.demonstrations < FEWEST_DEMONSTRATIONS or not fits(facts, "sft"):
         return None
-    pairs = f"{data.pairs:,} pairs (at least {FEWEST_PAIRS}, and memory for DPO, would be needed)"
+    pairs = f"{data.pairs:,} pairs (fewer than {FEWEST_PAIRS})" if data.pairs else "no pairs (0)"
+    if data.pairs >= FEWEST_PAIRS:
+        pairs = f"{data.pairs:,} pairs, for which DPO does not fit in this machine's memory"
     return Said(
         f"There are {data.demonstrations:,} demonstrations and {pairs}: imitating them is all that can be "
         "learned. Pairs of the trained model's own answers would be the next step (heedful collect)."
@@ -179,14 +181,10 @@ def _agrees(facts: Facts) -> str:
     return f", which sides with the labels in {share(agrees, 'pairs')}" if agrees is not None else ""
 
 
-def _spread(facts: Facts) -> str:
-    several = facts.data.several
-    if facts.task is None or several is None:
+def _better_and_worse(facts: Facts) -> str:
+    if facts.task is None:
         return ""
-    return (
-        f" ({share(facts.task.exact)} of the good ones come to one short answer, and a prompt has "
-        f"{facts.data.responses:g} different responses)"
-    )
+    return f" The task has better and worse answers: {one_answer_words(facts)}."
 
 
 def _near(facts: Facts) -> str:

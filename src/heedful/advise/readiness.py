@@ -20,8 +20,8 @@ from heedful.checks.off_distribution import DISTANCE
 LEAST_ENDED = 0.8
 # The format is what SFT teaches in minutes, and what a reward has to spend its first iterations on otherwise.
 LEAST_IN_FORMAT = 0.8
-# Of ten answers, one may go round in circles.
-MOST_LOOPING = 0.1
+# Of five answers, one may go round in circles.
+MOST_LOOPING = 0.2
 
 
 @dataclass(frozen=True, slots=True)
