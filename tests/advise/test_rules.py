@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heedful.advise import rules
+from heedful.advise.rule import Rule
 from heedful.advise.rules import RULES, Reason, Recommendation, decide, ids
 from tests.advise import made
 from tests.advise.made import costs, facts, labels, reward, share
@@ -46,6 +49,25 @@ def test_a_figure_too_close_to_its_threshold_is_called_that(situation: Situation
 def test_every_rule_has_a_situation_in_which_it_speaks() -> None:
     assert {one.rule for one in [*ROADS, *CAUTIONS]} == set(ids())
     assert len(ids()) == len(set(ids()))
+
+
+@pytest.mark.parametrize("rule", ids())
+def test_without_a_rule_a_situation_comes_out_otherwise(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("STOPPING", "AIMING", "STARTING", "CAUTIONS"):
+        known: Sequence[Rule] = getattr(rules, kind)
+        monkeypatch.setattr(rules, kind, tuple(one for one in known if one.id != rule))
+    if rule == rules.TOO_LARGE.id:
+        monkeypatch.setattr(rules, "TOO_LARGE", replace(rules.TOO_LARGE, says=lambda facts, ready: None))
+    assert any(not _comes_out(one) for one in [*ROADS, *CAUTIONS])
+
+
+def _comes_out(situation: Situation) -> bool:
+    try:
+        found = decide(situation.facts)
+    except (AssertionError, StopIteration):
+        return False
+    said = [one.rule for one in (*found.reasons, *found.cautions)]
+    return found.road == situation.road and situation.rule in said
 
 
 def test_every_rule_names_a_source() -> None:
