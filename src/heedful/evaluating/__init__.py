@@ -18,7 +18,7 @@ from heedful.evaluating.examined import MAX_LENGTH, PROMPTS
 from heedful.evaluating.held_out import REWARD_JUDGES, Data, held_out
 from heedful.evaluating.judged import ask_judges, build_judges
 from heedful.evaluating.look import Settings, look
-from heedful.evaluating.pages import report
+from heedful.evaluating.pages import report, with_diversity
 from heedful.evaluating.provenance import facts, made_from, made_from_reward
 from heedful.evaluating.writing import write_folder
 from heedful.evaluation.behaviour import Answer
@@ -119,28 +119,40 @@ def evaluate(
         return _of_reward(model, data, reporter, max_length)
     if prompts < 1:
         raise RecipeError(f"must be at least 1, not {prompts}.", where="prompts")
-    sampling = Sampling(max_new_tokens, temperature, samples, seed)
-    asked = build_judges(judges)
+    settings = Settings(
+        Sampling(max_new_tokens, temperature, samples, seed), max_length or MAX_LENGTH, prompts
+    )
+    return _of_policy(model, given, data, demonstrations, build_judges(judges), settings, reporter)
+
+
+def _of_policy(
+    model: Named,
+    baselines: Sequence[Named],
+    data: Data,
+    demonstrations: Data | None,
+    judges: Sequence[Judge],
+    settings: Settings,
+    reporter: Reporter,
+) -> Evaluation:
     records = held_out(data)
     reporter.say(f"Held-out records: {records.counts}")
     shown = held_out(demonstrations, (Demonstration,)) if demonstrations is not None else Kept([])
-    who = cast(model, given)
+    who = cast(model, baselines)
     looked = look(
         who,
         records,
         [*shown, *(record for record in records if isinstance(record, Demonstration))],
-        Settings(sampling, max_length or MAX_LENGTH, prompts),
+        settings,
         reporter,
         beta=beta_of(model) if isinstance(model, str) else 1.0,
     )
-    judged = ask_judges(asked, who.model.name, looked.stages, reporter)
-    made = made_from(
-        who, looked, sampling, held=(data, records), shown=(demonstrations, shown), prompts=prompts
-    )
+    stages, sampling = looked.stages, settings.sampling
+    judged = ask_judges(judges, who.model.name, stages, reporter)
+    made = made_from(who, looked, settings, held=(data, records), shown=(demonstrations, shown))
     page = report(
         f"{who.model.name} against {', '.join(one.name for one in who.baselines)}",
         "",
-        looked.stages,
+        stages,
         records,
         facts(made, judged),
         sampling=sampling,
@@ -155,8 +167,9 @@ def evaluate(
         accounts=judged.accounts,
         drift=looked.drift,
     )
+    page = with_diversity(page, stages, reporter, seed=sampling.seed)
     page = replace(page, intro="\n\n".join(verdicts(page)))
-    answers = {name: own.answers for name, own in looked.stages.items()}
+    answers = {name: own.answers for name, own in stages.items()}
     return Evaluation(page, made, answers, model if isinstance(model, str) else None)
 
 

@@ -5,7 +5,6 @@ All that have names share weights where they can, and those of one base are in m
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from heedful.evaluation.subject import Subject
 from heedful.models import catalog
 from heedful.models.backbone import Backbone
 from heedful.models.sharing import Models
+from heedful.render.chat import TemplateName
+from heedful.training.run_folder import RunFolder
 
 Named = Backbone | str
 
@@ -48,7 +49,7 @@ def cast(model: Named, baselines: Sequence[Named]) -> Cast:
         ModelError: nothing of such a name.
         DataError: there are no baselines, and the model has no reference.
     """
-    models = Models(one_at_a_time=True)
+    models = Models(one_at_a_time=True, template=template_of(model))
     own = _subject(model, models, "policy")
     reference = _reference(model, models)
     if reference is not None and reference.fingerprint == own.fingerprint:
@@ -95,20 +96,29 @@ def origin(name: str) -> str | None:
     source = catalog.resolve(name)
     if source.adapter is not None:
         return str(source.folded[-1]) if source.folded else source.pretrained
-    try:  # every weight was trained, and only the run knows
-        started = json.loads((Path(name).expanduser() / "run.json").read_text(encoding="utf-8"))["model"]
-        return str(started["lineage"][-1] if started["lineage"] else started["base"])
-    except (OSError, ValueError, KeyError, TypeError):
+    run = RunFolder.around(name)  # every weight was trained, and only the run knows
+    if run is None:
         return None
+    started = run.info()["model"]
+    return str(started["lineage"][-1] if started["lineage"] else started["base"])
+
+
+def template_of(model: Named) -> TemplateName:
+    """How conversations become text for a model, and for those that it is compared with: as the run was
+    trained, where it had not the model's own chat template.
+    """
+    run = RunFolder.around(model) if isinstance(model, str) else None
+    trained: TemplateName = "auto" if run is None else run.info().get("template", "auto")
+    return "auto" if trained == "chat" else trained
 
 
 def _shown(name: str) -> str:
     """A model as its user would name it: the catalog's name, or the run and no folder within it."""
-    folder = Path(name)
+    folder, run = Path(name), RunFolder.around(name)
     if folder.parent == catalog.cache_folder() / "models":
         return folder.name
-    if folder.name in ("adapter", "merged") and (folder.parent / "run.json").is_file():
-        folder = folder.parent
+    if run is not None:
+        folder = run.path
     if folder.is_absolute() and folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())
     return str(folder)

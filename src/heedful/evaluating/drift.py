@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from heedful.evaluation.implicit import ImplicitReward, implicit_rewards
 from heedful.evaluation.subject import Array, Subject
 from heedful.records import Demonstration, Messages
 from heedful.render.rows import Row, Rows
+from heedful.training.run_folder import RunFolder
 from heedful.training.tracking import Reporter
 
 # The log-ratios of answers are those of what was sampled from only where nothing sharpened it.
@@ -106,8 +105,5 @@ def implied(model: Examined, reference: Examined, *, beta: float, seed: int) -> 
 
 def beta_of(model: str) -> float:
     """The β that a run was trained with; 1 where it has none."""
-    try:
-        recipe = json.loads((Path(model).expanduser() / "run.json").read_text(encoding="utf-8"))["recipe"]
-        return float(recipe["objective.beta"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1.0
+    run = RunFolder.around(model)
+    return 1.0 if run is None else float(run.info()["recipe"].get("objective.beta", 1.0))

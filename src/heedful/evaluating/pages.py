@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from heedful.evaluating.examined import Examined
 from heedful.evaluating.held_out import Held, preferred
 from heedful.evaluation import preference_accuracy as accuracy
 from heedful.evaluation.behaviour import measure
+from heedful.evaluation.diversity import Change, Diversity, collapse_signs, diversity
 from heedful.evaluation.generation import Sampling
 from heedful.evaluation.preference_accuracy import Accuracy
 from heedful.quarantine import Kept
 from heedful.report import AccuracyRow, Curve, ReportData, SideBySide
+from heedful.training.tracking import Reporter
 
 PER_TOKEN = "Finds the better answer likelier, per token"
 IMPLICIT = "Raises the better answer above the worse one"
@@ -57,11 +60,30 @@ def report(
         stages=list(stages),
         curves=list(curves),
         accuracy=_accuracies(stages, _over_first(stages) if implied is None else implied),
-        behaviour={stage: measure(examined.answers) for stage, examined in stages.items()},
+        behaviour={stage: measure(examined.answers, sampling.seed) for stage, examined in stages.items()},
         side_by_side=_side_by_side(stages, records),
         notes=notes,
         quarantine=dict(left_out),
     )
+
+
+def with_diversity(
+    page: ReportData, stages: Mapping[str, Examined], reporter: Reporter, *, seed: int
+) -> ReportData:
+    """The page with how diverse answers are, and how those of its subject differ from the others'."""
+    subject = stages.get(page.subject)
+    others = [stage for stage in stages if stage != page.subject] if subject else []
+    found: dict[str, Diversity] = {}
+    changes: dict[str, tuple[Change, ...]] = {}
+    with reporter.task("Measuring how diverse the answers are", len(stages) + len(others)) as task:
+        for stage, examined in stages.items():
+            found[stage] = diversity(examined.answers, seed=seed)
+            task.update(len(found))
+        for stage in others:
+            assert subject is not None
+            changes[stage] = collapse_signs(subject.answers, stages[stage].answers, seed=seed)
+            task.update(len(found) + len(changes))
+    return replace(page, diversity=found, collapse=changes)
 
 
 def _how(sampling: Sampling) -> str:

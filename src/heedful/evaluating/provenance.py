@@ -13,8 +13,7 @@ from heedful import judging, machine
 from heedful.evaluating.cast import Cast
 from heedful.evaluating.held_out import Data, prompts_of
 from heedful.evaluating.judged import Judged
-from heedful.evaluating.look import Looked
-from heedful.evaluation.generation import Sampling
+from heedful.evaluating.look import Looked, Settings
 from heedful.evaluation.reward_quality import RewardQuality
 from heedful.models import fingerprints
 from heedful.models.catalog import resolve
@@ -28,22 +27,20 @@ _IN_MEMORY = "records in memory"
 def made_from(
     who: Cast,
     looked: Looked,
-    sampling: Sampling,
+    settings: Settings,
     *,
     held: tuple[Data, Kept[Any]],
     shown: tuple[Data | None, Kept[Any]],
-    prompts: int,
 ) -> Made:
     """The provenance of a policy's evaluation.
 
     Args:
         held: the data, and what was kept of them; `shown` the same of demonstrations that came beside them.
-        prompts: the most that were asked.
     """
     parts = {id(who.model): "model"} | {id(one): "baseline" for one in who.baselines}
     data, records = held
     told, demonstrations = shown
-    asked = prompts_of(records, prompts)
+    asked, sampling = prompts_of(records, settings.prompts), settings.sampling
     return Made(
         kind="policy",
         models=[

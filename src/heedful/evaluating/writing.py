@@ -128,11 +128,10 @@ def _encodable(text: str) -> str:
 
 
 def _card(model: str, data: ReportData, made: Made) -> str:
-    folder = Path(model).expanduser()
-    run = next((place for place in (folder, folder.parent) if (place / "run.json").is_file()), None)
+    run = RunFolder.around(model)
     sentences = verdicts(data) if made.kind == "policy" else []
     rows = [f"| {name} | {number} | {interval} | {n} |" for name, number, interval, n in main_numbers(data)]
     table = ["| | | 95% | |", "| --- | --- | --- | --- |", *rows] if rows else []
     how = f"Held-out data: {made.data['held_out']['name']}; seed {made.seed}; {made.machine}; {made.at}."
     more = "\n".join(["## Evaluated", "", *[f"{text}\n" for text in sentences], *table, "", how, ""])
-    return card(RunFolder(run), more) if run else plain_card(folder.name, resolve(model), more)
+    return card(run, more) if run else plain_card(Path(model).name, resolve(model), more)

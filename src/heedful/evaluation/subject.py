@@ -68,7 +68,9 @@ class Subject:
         if source.folder.is_dir():
             device = choose_device("auto")
             place = (device.type, str(choose_dtype("auto", device)))
-            content = fingerprints.combined([fingerprints.of_source(source), "auto", *place, *_versions()])
+            content = fingerprints.combined(
+                [fingerprints.of_source(source), models.template, *place, *_versions()]
+            )
         return cls(shown or name, lambda: models.get(name), content)
 
     @classmethod

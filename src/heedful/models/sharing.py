@@ -17,7 +17,7 @@ from heedful.records import Messages
 if TYPE_CHECKING:
     from heedful.models.backbone import Backbone
     from heedful.models.roles import LanguageModel
-    from heedful.render.chat import Renderer
+    from heedful.render.chat import Renderer, TemplateName
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,16 @@ class Models:
 
     Args:
         one_at_a_time: give the weights back when a model of others is asked for.
+        template: how conversations become text.
 
     Attributes:
         lock: whoever computes holds it.
+        template: as given.
     """
 
-    def __init__(self, *, one_at_a_time: bool = False) -> None:
+    def __init__(self, *, one_at_a_time: bool = False, template: TemplateName = "auto") -> None:
         self.lock = threading.RLock()
+        self.template = template
         self._alone = one_at_a_time
         self._weights: dict[tuple[str, ...], tuple[Backbone, Renderer]] = {}
         self._voices: dict[str, Voice] = {}
@@ -117,7 +120,7 @@ class Models:
                 self._weights.clear()
                 self._voices.clear()
             backbone = load(str(source.folded[-1]) if source.folded else source.pretrained)
-            self._weights[key] = backbone, Renderer(backbone.tokenizer)
+            self._weights[key] = backbone, Renderer(backbone.tokenizer, self.template)
         return self._weights[key]
 
 

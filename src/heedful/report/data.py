@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from heedful.evaluation.answer_scores import AnswerScores
     from heedful.evaluation.behaviour import Behaviour
     from heedful.evaluation.divergence import Divergence
+    from heedful.evaluation.diversity import Change, Diversity
     from heedful.evaluation.duels import Duel
     from heedful.evaluation.forgetting import Forgetting
     from heedful.evaluation.implicit import ImplicitReward
@@ -181,6 +182,8 @@ class ReportData:
         curves: plots of the runs.
         accuracy: how often each stage prefers what people prefer.
         behaviour: stage to how it answers.
+        diversity: stage to how diverse its answers are, how repetitive, and how many are refusals.
+        collapse: baseline to how the diversity of the subject's answers differs from its answers'.
         scores: by reward, stage to what it makes of the stage's whole answers, to the same prompts for all.
         comparisons: what judges said of one of the stages beside others; empty where none was asked.
         waiting: comparisons that are still to come.
@@ -201,6 +204,8 @@ class ReportData:
     curves: list[Curve] = field(default_factory=list)
     accuracy: list[AccuracyRow] = field(default_factory=list)
     behaviour: dict[str, Behaviour] = field(default_factory=dict)
+    diversity: dict[str, Diversity] = field(default_factory=dict)
+    collapse: dict[str, tuple[Change, ...]] = field(default_factory=dict)
     scores: dict[str, dict[str, AnswerScores]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)

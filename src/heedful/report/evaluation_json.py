@@ -21,6 +21,9 @@ interval was drawn. What is not a finite number is null. The keys:
                        baseline prompt by prompt
     accuracy           rows of the page: label, stage, figure
     behaviour          by model: ended, words, words_median, preamble
+    diversity          by model: distinct n-grams, entropy, self-BLEU, repetition, loops, refusals
+    collapse           by baseline: how each of these differs, and whether the change is a sign of collapse;
+                       the intervals are 95% for all figures together
     drift              from the reference: sequence_kl, implicit_reward, forgetting
     reward_model       of a reward model: its main numbers
     notes              what a reader should know before trusting the numbers
@@ -33,9 +36,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from heedful.evaluation import diversity
 from heedful.evaluation.answer_scores import Mean
 from heedful.evaluation.behaviour import Behaviour
 from heedful.evaluation.calibration import Calibration
+from heedful.evaluation.diversity import Diversity
 from heedful.evaluation.estimates import Estimate
 from heedful.evaluation.implicit import Change, ImplicitReward
 from heedful.intervals import Interval
@@ -106,6 +111,8 @@ def as_json(data: ReportData, made: Made) -> dict[str, Any]:
                 for row in data.accuracy
             ],
             "behaviour": {stage: _behaviour(found, made.seed) for stage, found in data.behaviour.items()},
+            "diversity": {stage: _diversity(found, made.seed) for stage, found in data.diversity.items()},
+            "collapse": {baseline: list(map(_change_of, found)) for baseline, found in data.collapse.items()},
             "drift": None if data.drift is None else _drift(data.drift, made.seed),
             "reward_model": made.numbers or None,
             "notes": data.notes,
@@ -204,6 +211,20 @@ def _behaviour(found: Behaviour, seed: int) -> dict[str, Any]:
         "preamble": _figure(found.preamble_share, found.preamble_interval, n, "answers"),
         "words": _figure(found.words, found.words_interval, n, "answers", seed),
         "words_median": _figure(found.words_median, found.words_median_interval, n, "answers", seed),
+    }
+
+
+def _diversity(found: Diversity, seed: int) -> dict[str, Any]:
+    return {name: _estimate(one, found.n, "answers", seed) for name, one in found.figures.items()}
+
+
+def _change_of(found: diversity.Change) -> dict[str, Any]:
+    return {
+        "figure": found.name,
+        "value": found.value,
+        "baseline": found.baseline,
+        "change": {"value": found.change.value, "low": found.change.low, "high": found.change.high},
+        "sign": found.sign,
     }
 
 

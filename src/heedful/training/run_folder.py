@@ -61,6 +61,13 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    @classmethod
+    def around(cls, name: str) -> RunFolder | None:
+        """The run that a name means: its folder, or the adapter or model in it; None where it means none."""
+        folder = Path(name).expanduser()
+        places = [folder, *([folder.parent] if folder.name in ("adapter", "merged") else [])]
+        return next((cls(place) for place in places if (place / "run.json").is_file()), None)
+
     def info(self) -> dict[str, Any]:
         """What `run.json` says."""
         try:
