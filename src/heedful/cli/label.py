@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from heedful.cli.data_options import Reading
 from heedful.cli.data_output import Writing
+from heedful.cli.judge_options import judge_settings
 from heedful.prepare.pair_settings import Mode, Ties
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from heedful.recipe.judges import JudgeSettings
 
-RECIPES = (".yaml", ".yml")
 _COMPARED = "What is compared"
 
 
@@ -87,7 +85,7 @@ def label(
     same command goes on where it was stopped, and asks nothing twice.
     """
     writing.check([output], [file])
-    settings = _settings(judge, overrides or [], seed)
+    settings = _seeded(judge_settings(judge, overrides or []), seed)
     from heedful.judges import build
     from heedful.labelling import LabelSettings, label_records
     from heedful.training.tracking import Reporter
@@ -108,16 +106,8 @@ def label(
         writing.say(line)
 
 
-def _settings(name: str, overrides: Sequence[str], seed: int | None) -> JudgeSettings:
-    """The judge that a name or a YAML file says, with keys over it."""
-    from heedful.recipe import load_keys
-    from heedful.recipe.judges import JudgeSettings
-
-    is_file = name.endswith(RECIPES)
-    known: dict[str, Any] = {} if is_file else JudgeSettings.named(name).model_dump(mode="json")
-    # Keys with null are sections that are not there; without one they would be opened, and empty.
-    known = dict.fromkeys(JudgeSettings.model_fields) | known
-    found = load_keys(name if is_file else None, overrides, JudgeSettings, known)
-    if seed is None or found.endpoint is None:
-        return found
-    return found.model_copy(update={"endpoint": found.endpoint.model_copy(update={"seed": seed})})
+def _seeded(settings: JudgeSettings, seed: int | None) -> JudgeSettings:
+    """The judge with a seed, where it has one and one is given."""
+    if seed is None or settings.endpoint is None:
+        return settings
+    return settings.model_copy(update={"endpoint": settings.endpoint.model_copy(update={"seed": seed})})
