@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     steps.add_parser("pairs", parents=[common], help="its responses, two by two, labelled by the gold reward")
     steps.add_parser("reward", parents=[common], help="a reward model of the pairs")
     ppo = steps.add_parser("ppo", parents=[common, runs, iterations], help="PPO")
-    ppo.add_argument("--reward", choices=("gold", "learned"), default="gold")
+    ppo.add_argument("--reward", choices=("gold", "learned", "proxy"), default="gold")
     steps.add_parser("dpo", parents=[common, runs], help="DPO on the pairs")
     steps.add_parser("trl-dpo", parents=[common, runs], help="TRL's DPO on the pairs")
     steps.add_parser("measure", parents=[common], help="answers of every policy to the test prompts")

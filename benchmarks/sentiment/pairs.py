@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.sentiment import task
@@ -64,6 +66,14 @@ def _make(study: Study) -> None:
         "held_out": len(held_out),
     }
     counts_file(study).write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+
+
+def few_and_noisy(pairs: Sequence[Preference], *, count: int, flipped: float) -> list[Preference]:
+    """The first `count` pairs, with so large a share of them, drawn by chance, turned round."""
+    kept = list(pairs[:count])
+    for at in random.Random(SEED).sample(range(len(kept)), round(flipped * len(kept))):
+        kept[at] = replace(kept[at], chosen=kept[at].rejected, rejected=kept[at].chosen)
+    return kept
 
 
 def label(
