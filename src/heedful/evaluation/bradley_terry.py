@@ -110,8 +110,8 @@ def rank(results: Sequence[Result], *, styles: Mapping[str, ArrayLike] | None = 
     """Rank models.
 
     Every model is taken to have drawn `soft_logistic.PRIOR` comparisons with a model of strength 0, so that
-    one that never lost stays finite. Intervals are the sandwich estimator's over groups, never below those of
-    independent outcomes: a bootstrap has nothing to say of a model that won every time.
+    one that never lost stays finite. Intervals are the sandwich estimator's over groups, not far below those
+    of independent outcomes: a bootstrap has nothing to say of a model that won every time.
 
     One model is above another clearly if the interval of their difference is above 0. For a rank that
     interval is as wide as it takes to be right about all of a model's rivals together, in 95 of 100 cases

@@ -23,6 +23,11 @@ PRIOR = 1.0
 """Imaginary drawn comparisons for each row of a prior: one keeps what always wins finite, and is nothing
 beside many real ones."""
 
+FLOOR = 0.8
+"""Of the standard error of independent outcomes, the part that no interval goes below. The spread that was
+seen is itself a draw: the larger of the two in full would make all intervals a little too wide (a coverage
+of 96 to 98% in simulations), the spread alone far too narrow for a side that hardly ever loses (60%)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoftFit:
@@ -31,13 +36,13 @@ class SoftFit:
     Attributes:
         weights: `[features]`, log odds.
         seen: covariance by the spread that was seen between groups, `[features, features]`.
-        floor: covariance if every outcome were independent, with as many ties as were seen; likewise.
+        independent: covariance if every outcome were independent, with as many ties as were seen; likewise.
         freedom: of Student's t.
     """
 
     weights: Array
     seen: Array
-    floor: Array
+    independent: Array
     freedom: int
 
     def contrast(self, of: ArrayLike, *, level: float = LEVEL) -> Estimate:
@@ -48,13 +53,13 @@ class SoftFit:
         return Estimate(value, value - half, value + half)
 
     def error(self, direction: Array) -> float:
-        """The standard error of `direction · weights`, by the larger of the two covariances.
+        """The standard error of `direction · weights`.
 
         Where one side wins every time nothing varies, and the spread that was seen would call the strengths
         certain; what independent outcomes would show says how few they were.
         """
-        variances = (float(direction @ one @ direction) for one in (self.seen, self.floor))
-        return math.sqrt(max(0.0, *variances))
+        seen, independent = (float(direction @ one @ direction) for one in (self.seen, self.independent))
+        return max(math.sqrt(seen), FLOOR * math.sqrt(independent))
 
 
 def fit_soft(design: Array, outcomes: Array, codes: Indices, *, prior: Array) -> SoftFit:
