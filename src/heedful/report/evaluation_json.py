@@ -13,6 +13,7 @@ interval was drawn. What is not a finite number is null. The keys:
                        the same of those that came beside
     prompts            held_out, asked, and by model unanswered by reason
     sampling           max_new_tokens, temperature, samples, seed
+    seed               of sampling and resampling
     comparisons        by judge and baseline: finding ("better", "no difference", "worse"), win_rate with its
                        counts, length_controlled
     waiting            judge, baseline and why there is nothing yet
@@ -27,7 +28,8 @@ interval was drawn. What is not a finite number is null. The keys:
     drift              from the reference: sequence_kl, implicit_reward, forgetting
     reward_model       of a reward model: its main numbers
     notes              what a reader should know before trusting the numbers
-    versions, machine, at
+    versions, machine  with what and where it was measured
+    at                 when, UTC
 """
 
 from __future__ import annotations
