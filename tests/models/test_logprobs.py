@@ -76,9 +76,18 @@ def test_where_chunks_end_changes_nothing(rows: int, monkeypatch: pytest.MonkeyP
         return [logps, *torch.autograd.grad(logps, leaves(hidden, head), upstream)]
 
     whole = run()
-    monkeypatch.setattr(logprobs, "CHUNK_ELEMENTS", rows * VOCABULARY + VOCABULARY // 2)
+    monkeypatch.setattr(logprobs, "CHUNK_ELEMENTS", max(rows * VOCABULARY - VOCABULARY // 2, 1))
+    assert logprobs.chunk_rows(VOCABULARY) == max(rows, 1)
     for a, b in zip(run(), whole, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("vocabulary", [32_000, 32_768, 49_152, 128_256, 262_144])
+def test_a_chunk_is_large_enough_for_the_system_to_get_it_back(vocabulary: int) -> None:
+    """glibc takes what is at least so large from the system, and gives it back; never what is smaller."""
+    largest_threshold = 32 * 2**20
+    chunk = logprobs.chunk_rows(vocabulary) * vocabulary * 4
+    assert largest_threshold <= chunk < largest_threshold + vocabulary * 4
 
 
 @pytest.mark.parametrize("asks", [(True, False, False), (False, True, False), (False, False, True)])

@@ -9,13 +9,15 @@ roles or losses.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-# A chunk of logits holds this many fp32 numbers at most: large enough for an efficient matrix product.
+# A chunk of logits holds so many fp32 numbers at least: large enough for an efficient matrix product, and at
+# 32 MiB for glibc to give it back to the system when it is freed. What is smaller may stay, in the way.
 CHUNK_ELEMENTS = 2**23
 
 
@@ -103,8 +105,13 @@ class _TokenLogprobs(torch.autograd.Function):
         return d_hidden, d_weight, d_bias, None, None, None
 
 
+def chunk_rows(vocabulary: int) -> int:
+    """Target positions whose logits make a chunk."""
+    return math.ceil(CHUNK_ELEMENTS / vocabulary)
+
+
 def _chunks(targets: int, vocabulary: int) -> list[slice]:
-    size = max(CHUNK_ELEMENTS // vocabulary, 1)
+    size = chunk_rows(vocabulary)
     return [slice(start, min(start + size, targets)) for start in range(0, targets, size)]
 
 

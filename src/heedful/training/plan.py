@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from heedful.models.backbone import Backbone
-from heedful.models.logprobs import CHUNK_ELEMENTS
+from heedful.models.logprobs import chunk_rows
 from heedful.models.scoring import row_budget
 from heedful.quarantine import Counts
 from heedful.recipe import LoraSettings, PPORecipe
@@ -245,7 +245,7 @@ def _weight_bytes(backbone: Backbone) -> int:
 def _head_bytes(backbone: Backbone, targets: int, *, full: bool) -> int:
     """Chunks of logits, the targets' states and their gradients; the gradient of a trained head, twice."""
     vocabulary, hidden = backbone.head().weight.shape
-    chunk = min(max(CHUNK_ELEMENTS // vocabulary, 1), targets) * vocabulary * FP32_BYTES
+    chunk = min(chunk_rows(vocabulary), targets) * vocabulary * FP32_BYTES
     states = 2 * targets * hidden * backbone.compute_dtype.itemsize
     return HEAD_CHUNKS * chunk + states + (2 * vocabulary * hidden * FP32_BYTES if full else 0)
 

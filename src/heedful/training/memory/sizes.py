@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from heedful.models.logprobs import CHUNK_ELEMENTS
+from heedful.models.logprobs import chunk_rows
 from heedful.models.shape import Shape
 
 FP32_BYTES = 4
@@ -63,7 +63,7 @@ def head_bytes(shape: Shape, targets: int, number: int, *, full: bool, learns: b
     Args:
         learns: there is a backward pass.
     """
-    chunk = min(max(CHUNK_ELEMENTS // shape.vocabulary, 1), targets) * shape.vocabulary * FP32_BYTES
+    chunk = min(chunk_rows(shape.vocabulary), targets) * shape.vocabulary * FP32_BYTES
     states = (2 if learns else 1) * targets * shape.hidden * number
     gradient = 2 * shape.embedding * FP32_BYTES if full and learns else 0
     return HEAD_CHUNKS * chunk + states + gradient
