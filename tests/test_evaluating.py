@@ -27,6 +27,7 @@ from heedful.evaluation.generation import Sampling
 from heedful.evaluation.subject import Subject
 from heedful.judges import Question, Verdict
 from heedful.judges.scores import ScoreJudge
+from heedful.models import fingerprints
 from heedful.models.backbone import Backbone
 from heedful.models.loading import load
 from heedful.models.rewards import FunctionReward
@@ -48,7 +49,7 @@ class ByHash:
 
     def __call__(self, questions: Sequence[Question], on_done: Any = None) -> list[Verdict]:
         def taste(text: str) -> int:
-            return int(generation.fingerprints.combined([text])[:8], 16)
+            return int(fingerprints.combined([text])[:8], 16)
 
         return [Verdict("first" if taste(one.first) < taste(one.second) else "second") for one in questions]
 
