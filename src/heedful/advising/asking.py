@@ -19,10 +19,10 @@ from heedful.advise.facts import Lengths, ModelFacts
 from heedful.advise.tally import Good
 from heedful.checking_models import ModelView
 from heedful.checks.finding import Interval
-from heedful.checks.off_distribution import START, gap_of
+from heedful.checks.off_distribution import START
 from heedful.checks.text import text_of
 from heedful.errors import DataError
-from heedful.intervals import bootstrap, wilson
+from heedful.intervals import bootstrap, difference, wilson
 from heedful.models.sampler import Sample, sample
 from heedful.records import Demonstration, Messages, Preference, Prompt
 from heedful.render.prompts import render_prompts
@@ -104,16 +104,11 @@ def ask(
     context = view.backbone.context_length
     whole = render(shown, view.renderer, Limits(context or _NO_LIMIT))
     lengths = lengths_of(whole, context) if whole else None
-    limit = _limit(lengths)
+    limit = min(_limit(lengths), view.max_length // 2)
     asked, drawn = _answers(view, some(prompts, effort.answers, chance), limit, reporter, seed)
     texts = [view.renderer.decode(answer.tokens) for answer in drawn]
     own = [Row(row.id, row.prompt, (answer.actions,)) for row, answer in zip(asked, drawn, strict=True)]
-    start = min(START, limit)
-    own_losses = np.array([found[0][:start].mean() for found in view.token_losses(own, "Its own answers")])
-    looked = rows[: effort.good]
-    losses = view.token_losses(looked, "Good responses") if looked else []
-    first = np.array([of_row[0][:start].mean() for of_row in losses])
-    second = np.array([of_row[1][:start].mean() for of_row in losses if len(of_row) > 1])
+    looked = some(rows, effort.good, chance)
     known = [text_of(one.response) for one in some(good, MEASURED, chance)]
     facts = ModelFacts(
         name=view.backbone.name,
@@ -122,17 +117,29 @@ def ask(
         ended=_share([answer.ended for answer in drawn]),
         looping=_share(map(loops, texts)),
         refusing=None if _often(known, refuses) else _share(map(refuses, texts)),
-        **_form(known, texts),
         correct=_correct(good, asked, texts) if one_answer else None,
-        start=start,
-        own_loss=_median(own_losses),
-        good_loss=_median(first),
-        rejected_loss=_median(second),
-        good_above_own=gap_of(first, own_losses),
-        rejected_above_own=gap_of(second, own_losses),
-        tells_apart=_tells_apart(losses),
+        **_form(known, texts),
+        **_losses(view, own, looked, min(START, limit)),
     )
     return Asked(facts, lengths, _looked_at(facts, len(looked), len(responses), len(prompts), bool(pairs)))
+
+
+def _losses(view: ModelView, own: Sequence[Row], good: Sequence[Row], start: int) -> dict[str, Any]:
+    """How unlikely the model finds its own answers, good responses and, of pairs, the rejected ones."""
+    of_own = view.token_losses(own, "Its own answers")
+    of_good = view.token_losses(good, "Good responses") if good else []
+    base = _median([losses[0][:start].mean() for losses in of_own])
+    first = _median([losses[0][:start].mean() for losses in of_good])
+    second = _median([losses[1][:start].mean() for losses in of_good if len(losses) > 1])
+    return {
+        "start": start,
+        "own_loss": base,
+        "good_loss": first,
+        "rejected_loss": second,
+        "good_above_own": _above(first, base),
+        "rejected_above_own": _above(second, base),
+        "tells_apart": _tells_apart(of_good),
+    }
 
 
 def _renderable(good: Sequence[Good], pairs: Sequence[Preference]) -> Sequence[Demonstration | Preference]:
@@ -227,10 +234,18 @@ def _tells_apart(losses: Sequence[Sequence[Array]]) -> Interval | None:
     return _share(chosen < rejected for chosen, rejected in pairs) if pairs else None
 
 
-def _median(values: Array) -> Interval | None:
+def _median(values: Sequence[float]) -> Interval | None:
     if len(values) < 2:
         return None
     return Interval(float(np.median(values)), *bootstrap(values, statistic=np.median), len(values))
+
+
+def _above(level: Interval | None, own: Interval | None) -> Interval | None:
+    """How far one median lies above another, as the check of off-distribution data has it."""
+    if level is None or own is None:
+        return None
+    ends = difference(level.value, (level.low, level.high), own.value, (own.low, own.high))
+    return Interval(level.value - own.value, *ends, level.n)
 
 
 def _share(values: Any) -> Interval:

@@ -73,8 +73,8 @@ class OffDistribution:
         scores = outlyingness(losses.chosen)
         far = [int(at) for at in np.argsort(-np.nan_to_num(scores)) if scores[at] > self.outlying]
         gaps = {
-            "chosen": gap_of(losses.chosen_start, losses.own),
-            "rejected": gap_of(losses.rejected_start, losses.own),
+            "chosen": _gap(losses.chosen_start, losses.own),
+            "rejected": _gap(losses.rejected_start, losses.own),
         }
         medians = {"chosen": _median(losses.chosen), "rejected": _median(losses.rejected)}
         figures = {
@@ -158,8 +158,8 @@ def outlyingness(losses: ArrayLike) -> Array:
     return np.asarray(DEVIATION * apart / spread if spread > 0 else 0.0 * apart)
 
 
-def gap_of(losses: Array, own: Array) -> Interval | None:
-    """How much higher their median is than that of the model's own answers; None where there are too few."""
+def _gap(losses: Array, own: Array) -> Interval | None:
+    """How much higher their median is than that of the model's own answers; None where it gave too few."""
     known = losses[np.isfinite(losses)]
     if min(len(known), len(own)) < 2:
         return None
