@@ -148,6 +148,13 @@ def test_who_gives_no_verdict_gives_a_reason() -> None:
     assert made.reliability.undecided.count == 1
 
 
+@pytest.mark.parametrize(("undecided", "reason"), [("", "unreadable"), ("asleep", "asleep")])
+def test_a_judge_of_ones_own_may_have_its_own_reasons_or_none(undecided: str, reason: str) -> None:
+    judge = Scripted(lambda question: Verdict(None, undecided=undecided))
+    made = label([candidates(1, "a", "bb")], judge, quiet=True)
+    assert (made.left_out, made.counts.quarantined) == (Counter([reason]), {reason: 1})
+
+
 def test_a_reward_scores_each_answer_once_and_says_by_how_much() -> None:
     scored: list[str] = []
 

@@ -19,8 +19,8 @@ from heedful.evaluation.duels import TIE, Choice, Duel
 from heedful.judges import JudgeSettings, ask_both_orders, build, duel
 from heedful.judges.candidates import LEFT_OUT as CANNOT
 from heedful.judges.candidates import Answers, Places, answers_of, to_ask, to_keep
-from heedful.judges.judge import Judge, Question, Scorer, Verdict
-from heedful.judges.reliability import Reliability, ask_again, reliability
+from heedful.judges.judge import AsksAgain, Judge, Question, Scorer, Verdict
+from heedful.judges.reliability import Reliability, Repeated, ask_again, part_of, reliability
 from heedful.prepare.ledger import Ledger, Pairs
 from heedful.prepare.pair_settings import Mode, Ties
 from heedful.prepare.votes import turned
@@ -253,9 +253,8 @@ def _make(
             reason = _reason(of_record[pair], settings)
             if reason:
                 left_out[reason] += 1
-                ledger.leave(
-                    [place], reason, duels[pair].why if not duels[pair].decided else LEFT_OUT[reason]
-                )
+                why = "" if duels[pair].decided else duels[pair].why
+                ledger.leave([place], reason, why or LEFT_OUT.get(reason, reason))
             else:
                 ledger.make(_preference(of_record[pair], judge), [place])
         others = len(of_record) - len(kept)
@@ -306,16 +305,17 @@ def _preference(one: Compared, judge: Judge) -> Preference:
 def _reliability(
     judge: Judge, compared: Sequence[Compared], settings: LabelSettings, reporter: Reporter
 ) -> Reliability:
-    questions = [one.asked.question for one in compared]
-    with reporter.task(f"{judge.name}: asking again", None) as task:
-        repeated = ask_again(
-            judge,
-            questions,
-            [one.said[0] for one in compared],
-            part=settings.again,
-            seed=settings.seed,
-            on_done=task.update,
-        )
+    repeated: list[Repeated] = []
+    if settings.again and isinstance(judge, AsksAgain):
+        with reporter.task(f"{judge.name}: asking again", part_of(len(compared), settings.again)) as task:
+            repeated = ask_again(
+                judge,
+                [one.asked.question for one in compared],
+                [one.said[0] for one in compared],
+                part=settings.again,
+                seed=settings.seed,
+                on_done=task.update,
+            )
     labels: list[Choice | None] = [one.asked.answers.label(one.asked.pair) for one in compared]
     return reliability(
         [one.duel for one in compared],

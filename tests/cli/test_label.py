@@ -87,8 +87,11 @@ def test_a_second_time_nothing_is_asked_and_another_seed_asks_anew(
     assert endpoint.asked[-1].body["seed"] == 7
 
 
-def test_a_killed_run_goes_on_where_it_was(heedful: Command, endpoint: Endpoint, tmp_path: Path) -> None:
-    """SIGKILL with answers under way: what had been answered is not asked for again."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    heedful: Command, endpoint: Endpoint, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """With answers under way, for which Ctrl-C waits no more than a kill: what had been answered is kept."""
     data, out = file_of(tmp_path / "in.jsonl", 20), tmp_path / "out.jsonl"
     answered, over = 9, threading.Event()
 
@@ -102,8 +105,8 @@ def test_a_killed_run_goes_on_where_it_was(heedful: Command, endpoint: Endpoint,
     until = time.monotonic() + WAIT
     while len(endpoint.asked) < answered + 2 and time.monotonic() < until:
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    os.kill(process.pid, number)
+    assert process.wait(WAIT / 2) == code
     over.set()
     assert len(endpoint.asked) == answered + 2
     assert not out.exists()

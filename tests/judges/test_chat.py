@@ -313,6 +313,13 @@ def test_a_question_that_is_lost_is_undecided_and_asked_for_the_next_time(endpoi
     assert len(endpoint.asked) == 4
 
 
+def test_an_endpoint_that_loses_every_other_question_is_not_given_up(endpoint: Endpoint) -> None:
+    endpoint.answers_by(*[honest(), says(500)] * 15, honest())
+    judge = judge_of(endpoint, at_once=1, retries=0)
+    ask(judge, 30)
+    assert (judge.account.decided, judge.account.undecided) == (15, {"unreachable": 15})
+
+
 def test_nobody_there_is_said_with_the_address(endpoint: Endpoint) -> None:
     endpoint.close()
     message = refusal(judge_of(endpoint, retries=1))
@@ -376,6 +383,15 @@ def test_a_second_run_asks_nothing(endpoint: Endpoint) -> None:
     assert ask(judge, 4) == first
     assert len(endpoint.asked) == 4
     assert (judge.account.known, judge.account.requests) == (4, 0)
+
+
+def test_more_tries_are_tried_and_what_was_read_is_not_asked_for_again(endpoint: Endpoint) -> None:
+    hm = completion("hm")
+    endpoint.answers_by(honest(), lambda asked: hm, lambda asked: hm, honest())
+    found = ask(judge_of(endpoint, at_once=1, tries=2), 3)
+    assert [one.undecided for one in found] == ["", "unreadable", ""]
+    assert [one.undecided for one in ask(judge_of(endpoint, tries=3), 3)] == ["", "", ""]
+    assert len(endpoint.asked) == 5
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class ChatJudge:
         found: dict[str, Verdict] = {}
         to_ask: dict[str, Question] = {}
         for key, question in zip(keys, questions, strict=True):
-            kept = self.cache.get(key)
+            kept = self.kept(key)
             if kept is not None:
                 found[key] = kept
             else:
@@ -117,6 +117,16 @@ class ChatJudge:
             self.account.question(found[key].undecided, known=key not in to_ask)
             to_ask.pop(key, None)  # from now on it is known
         return [found[key] for key in keys]
+
+    def kept(self, key: str) -> Verdict | None:
+        """What was said to a question before; that its replies were unreadable holds for as many tries."""
+        return self.cache.get(key) or self.cache.get(f"{key} {self.settings.tries}")
+
+    def keep(self, key: str, verdict: Verdict) -> None:
+        """Put a verdict down, unless another run may find out more."""
+        if verdict.undecided in KEPT:
+            tries = f" {self.settings.tries}" if verdict.undecided == UNREADABLE else ""
+            self.cache.put(f"{key}{tries}", verdict)
 
     def _key(self, question: Question) -> str:
         turns = [[turn.role, turn.content] for turn in question.prompt]
@@ -165,8 +175,7 @@ class _Call:
             verdict = Verdict(None, why=str(spent), undecided=BUDGET)
         except EndpointError as error:
             verdict = self._unanswered(error)
-        if verdict.undecided in KEPT:
-            self._judge.cache.put(key, verdict)
+        self._judge.keep(key, verdict)
         return verdict
 
     def _asked(self, client: httpx2.Client, question: Question) -> Verdict:

@@ -22,6 +22,9 @@ from heedful.judges.judge import AsksAgain, Judge, OnDone, Question, Verdict
 
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 
+Repeated = tuple[Question, Verdict, Verdict]
+"""A question with what was said to it the first and the second time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -86,7 +89,7 @@ def reliability(
     duels: Sequence[Duel],
     *,
     symmetric: bool,
-    repeated: Sequence[tuple[Question, Verdict, Verdict]] = (),
+    repeated: Sequence[Repeated] = (),
     labels: Sequence[Choice | None] = (),
 ) -> Reliability:
     """How far the judge of these duels can be believed.
@@ -130,11 +133,11 @@ def ask_again(
     part: float,
     seed: int = 0,
     on_done: OnDone | None = None,
-) -> list[tuple[Question, Verdict, Verdict]]:
+) -> list[Repeated]:
     """Ask a part of the questions a second time, drawn by seed, and show what was said both times.
 
     Args:
-        part: of the questions, 0 to 1; of a few questions at least one.
+        part: of the questions, 0 to 1: as many as `part_of` says.
 
     Returns:
         Nothing of a judge that cannot be asked again: people, and what scores each answer for good.
@@ -142,14 +145,19 @@ def ask_again(
     Raises:
         JudgeError: it cannot be asked now.
     """
-    if not isinstance(judge, AsksAgain) or not questions or part <= 0:
+    count = part_of(len(questions), part)
+    if not isinstance(judge, AsksAgain) or not count:
         return []
-    count = max(1, round(part * len(questions)))
     places = sorted(random.Random(seed).sample(range(len(questions)), count))
     said = judge.again(1)([questions[place] for place in places], on_done)
     return [
         (questions[place], verdicts[place], once_more) for place, once_more in zip(places, said, strict=True)
     ]
+
+
+def part_of(count: int, part: float) -> int:
+    """How many of so many questions are asked again: at least one of any, unless the part is 0."""
+    return max(1, round(part * count)) if count and part > 0 else 0
 
 
 def outcome_of(duel: Duel) -> Choice:
