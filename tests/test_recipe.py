@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from heedful import data
 from heedful.errors import RecipeError
-from heedful.recipe import DPORecipe, SFTRecipe, load, to_yaml
+from heedful.recipe import DPORecipe, PipelineRecipe, RLHFRecipe, SFTRecipe, load, to_yaml
 from heedful.rlhf import stages_of
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+KEY = re.compile(r" *[a-z_0-9]+:( |$)")
 STAGE_OF = {
     "sft-lora": "sft",
     "dpo-lora": "dpo",
@@ -22,6 +25,13 @@ STAGE_OF = {
     "reward-lora": "reward",
     "ppo-lora": "ppo",
     "rlhf-lora": "rlhf",
+    "quickstart": "pipeline",
+    "1b-lora": "pipeline",
+    "1b-full": "pipeline",
+    "1b-full-gpus": "sft",
+    "8b-lora": "pipeline",
+    "8b-lora-gpus": "dpo",
+    "8b-full": "pipeline",
 }
 
 
@@ -303,10 +313,14 @@ def test_a_shipped_recipe_loads_and_shows_every_key(name: str, stage: str) -> No
     path = RECIPES / f"{name}.yaml"
     recipe = load(path, stage=stage)
     assert dotted_keys(yaml.safe_load(path.read_text(encoding="utf-8"))) == dotted_keys(recipe.model_dump())
-    for one in stages_of(recipe).values() if stage == "rlhf" else [recipe]:
-        assert one.output.startswith("runs/")
-        assert isinstance(one.data.train, str)
-        assert one.data.train.startswith("data/")
+    assert recipe.output.startswith("runs/")
+    if isinstance(recipe, PipelineRecipe):
+        sources = [recipe.data.demonstrations, recipe.data.preferences]
+        files = [source.train for source in sources if source is not None]
+    else:
+        stages = stages_of(recipe).values() if isinstance(recipe, RLHFRecipe) else [recipe]
+        files = [one.data.train for one in stages]
+    assert all(file.startswith(("data/", "heedful:everyday/")) for file in files)
 
 
 @pytest.mark.parametrize("name", STAGE_OF)
@@ -315,9 +329,13 @@ def test_a_comment_stands_above_every_key(name: str) -> None:
     bare = [
         line
         for before, line in zip(["", *lines], lines, strict=False)
-        if line.strip() and not line.strip().startswith("#") and not before.strip().startswith("#")
+        if KEY.match(line) and not before.strip().startswith("#")
     ]
     assert bare == []
+
+
+def test_the_quickstarts_recipe_is_the_one_that_comes_with_the_package() -> None:
+    assert data.path("quickstart.yaml").read_bytes() == (RECIPES / "quickstart.yaml").read_bytes()
 
 
 def test_shipped_recipes_differ_where_their_names_say() -> None:
