@@ -15,6 +15,7 @@ from heedful.errors import ModelError, RecipeError
 from heedful.evaluating.cast import Named, cast
 from heedful.evaluating.drift import beta_of
 from heedful.evaluating.examined import MAX_LENGTH, PROMPTS
+from heedful.evaluating.examples import examples
 from heedful.evaluating.held_out import REWARD_JUDGES, Data, held_out
 from heedful.evaluating.judged import ask_judges, build_judges
 from heedful.evaluating.look import Settings, look
@@ -30,7 +31,6 @@ from heedful.quarantine import Kept
 from heedful.records import Demonstration
 from heedful.report import ReportData, write
 from heedful.report.evaluation_json import Made
-from heedful.report.verdict import verdicts
 from heedful.training.loop import Outcome
 from heedful.training.tracking import Reporter
 
@@ -166,9 +166,9 @@ def _of_policy(
         scores=judged.scores,
         accounts=judged.accounts,
         drift=looked.drift,
+        examples=examples(who.model.name, stages, judged.comparisons, records),
     )
     page = with_diversity(page, stages, reporter, seed=sampling.seed)
-    page = replace(page, intro="\n\n".join(verdicts(page)))
     answers = {name: own.answers for name, own in stages.items()}
     return Evaluation(page, made, answers, model if isinstance(model, str) else None)
 

@@ -68,7 +68,7 @@ def ask_judges(
         for baseline in stages:
             if baseline == model:
                 continue
-            pairs = _paired(stages[model].answers, stages[baseline].answers)
+            pairs = paired(stages[model].answers, stages[baseline].answers)
             try:
                 duels = _duels(judge, pairs, f"{judge.name}: comparing with {baseline}", reporter)
             except JudgeError as error:
@@ -125,7 +125,7 @@ def score_answers(
     return found
 
 
-def _paired(answers: Sequence[Answer], baselines: Sequence[Answer]) -> list[tuple[Answer, Answer]]:
+def paired(answers: Sequence[Answer], baselines: Sequence[Answer]) -> list[tuple[Answer, Answer]]:
     """The two models' answers to the prompts that both of them answered, first with first."""
     other: dict[Messages, list[Answer]] = {}
     for answer in baselines:

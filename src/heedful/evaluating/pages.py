@@ -40,7 +40,7 @@ def report(
             are measured over the first model.
     """
     first = next(iter(stages.values()))
-    notes = [_how(sampling), "The examples are the first of the held-out file, not picked."]
+    notes = [_how(sampling)]
     if any(examined.pairs != first.pairs for examined in stages.values()):
         notes.append(
             "The models' templates leave different pairs out: their accuracies are of different pairs."

@@ -74,11 +74,17 @@ def write_folder(
         write_text(folder / VERDICTS, _lines(_verdicts(data)))
         if model is not None:
             write_text(folder / CARD, _encodable(_card(model, data, made)))
-        write(data, folder / PAGE)
+        write(data, folder / PAGE, _beside(model))
     except OSError as error:
         what = f"the evaluation cannot be written: {error.strerror or error}."
         raise RunError(what, where=str(folder)) from error
     return folder
+
+
+def _beside(model: str | None) -> dict[str, str]:
+    """What the page says of its folder."""
+    found = {SUMMARY: "every number, for programs", ANSWERS: "every answer", VERDICTS: "every verdict"}
+    return found if model is None else {**found, CARD: "the model\u2019s card"}
 
 
 def _answers(answers: Mapping[str, Sequence[Answer]]) -> Iterator[dict[str, Any]]:

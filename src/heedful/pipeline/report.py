@@ -19,7 +19,6 @@ from heedful.recipe import PipelineRecipe
 from heedful.report import Curve, ReportData, write
 from heedful.report.curves import training_curves
 from heedful.report.evaluation_json import Made, as_json
-from heedful.report.verdict import verdicts
 from heedful.report.wording import Number
 from heedful.training.run_folder import RunFolder, versions
 from heedful.training.tracking import read_metrics
@@ -66,8 +65,7 @@ def report_data(recipe: PipelineRecipe, split: Path, evaluation: Path) -> Report
         comparisons=list(found.comparisons),
         notes=[*page.notes, *_notes(recipe)],
     )
-    told = [recipe.report.intro or _INTRO, *(verdicts(page) if page.comparisons else [])]
-    return replace(page, intro="\n\n".join(told))
+    return replace(page, intro=recipe.report.intro or _INTRO)
 
 
 def _notes(recipe: PipelineRecipe) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heedful.evaluation.answer_scores import AnswerScores
-    from heedful.evaluation.behaviour import Behaviour
+    from heedful.evaluation.behaviour import Answer, Behaviour
     from heedful.evaluation.divergence import Divergence
     from heedful.evaluation.diversity import Change, Diversity
     from heedful.evaluation.duels import Duel
@@ -75,6 +75,25 @@ class SideBySide:
     prompt: str
     answers: dict[str, str]
     ended: dict[str, bool]
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What a model and a baseline answered to one prompt, and what judges said of the two.
+
+    Attributes:
+        model, baseline: the two stages.
+        own, other: their answers to one prompt.
+        duels: by judge, its verdicts on the two.
+        reference: the answer people preferred, where there is one.
+    """
+
+    model: str
+    baseline: str
+    own: Answer
+    other: Answer
+    duels: dict[str, Duel] = field(default_factory=dict)
     reference: str | None = None
 
 
@@ -189,7 +208,9 @@ class ReportData:
         waiting: comparisons that are still to come.
         accounts: by judge, of those that count it: what asking took.
         drift: how far a model has gone from its reference, where it has one that reads texts alike.
-        side_by_side: answers to read; the page shows them in this order.
+        side_by_side: answers to read; the page shows them in this order, where there are no examples.
+        examples: all that was compared, in the order of the prompts, a baseline after the other; the page
+            picks what to show first.
         reward: what was found about a reward model, where the report is of one.
         notes: what a reader should know before trusting the numbers.
         quarantine: reason to how many rows were left out of the data for it.
@@ -212,6 +233,7 @@ class ReportData:
     accounts: dict[str, Account] = field(default_factory=dict)
     drift: Drift | None = None
     side_by_side: list[SideBySide] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
     reward: RewardFindings | None = None
     notes: list[str] = field(default_factory=list)
     quarantine: dict[str, int] = field(default_factory=dict)

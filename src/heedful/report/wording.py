@@ -159,7 +159,8 @@ def _rounded(value: float, unit: Unit) -> float:
     return round(100 * value if unit == "share" else value, _DECIMALS[unit])
 
 
-def _signed(number: float, unit: Unit, named: bool = True) -> str:
+def signed(number: float, unit: Unit, named: bool = True) -> str:
+    """A change with its sign and, where it is `named`, its unit: "+3 points"."""
     if math.isnan(number):
         return _UNKNOWN
     sign = _MINUS if number < 0 else "+" if number > 0 else ""
@@ -183,10 +184,10 @@ def compare(
 def _judged(change: float, interval: Interval, unit: Unit, name: str, better: Better) -> Verdict:
     """Judge a change, rounded as it is shown, with its interval."""
     low, high = interval
-    size = _signed(change, unit)
+    size = signed(change, unit)
     if math.isnan(low) or math.isnan(high):
         return Verdict(f"too few to tell from {name}", size, "unclear")
-    size += f" ({_signed(_rounded(low, unit), unit, False)} to {_signed(_rounded(high, unit), unit, False)})"
+    size += f" ({signed(_rounded(low, unit), unit, False)} to {signed(_rounded(high, unit), unit, False)})"
     if low <= 0 <= high:
         return Verdict(f"no clear difference from {name}", size, "unclear")
     rise = low > 0
@@ -196,7 +197,7 @@ def _judged(change: float, interval: Interval, unit: Unit, name: str, better: Be
 
 def against_coin(number: Number) -> Verdict:
     """Judge an accuracy that has no earlier stage to stand beside: better than guessing?"""
-    size = _signed(_rounded(number.value, number.unit) - _rounded(COIN, number.unit), number.unit)
+    size = signed(_rounded(number.value, number.unit) - _rounded(COIN, number.unit), number.unit)
     if number.low > COIN:
         return Verdict("clearly better than a coin", f"{size} from 50%", "good")
     if number.high < COIN:
