@@ -34,7 +34,7 @@ TERMS: dict[Form, Callable[[Array], Array]] = {
 PARAMETERS = 3  # start, α and β
 ROUNDING = 1e-9  # of rewards, relative: what is smaller is no fall
 NEIGHBOURS = 3  # points that are smoothed over, the point itself among them
-DRAWS = 10_000  # of what falls are seen where the gold reward does not fall
+DRAWS = 4_000  # of what falls are seen where the gold reward does not fall
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,8 @@ def _turn(form: Form, found: Array, covariance: Array, wide: float) -> Estimate:
     middle = alpha * beta - wide**2 * float(covariance[0, 1])
     rest = alpha**2 - wide**2 * float(covariance[0, 0])
     inside = middle**2 - square * rest
+    if square > 0:
+        inside = max(inside, 0.0)  # α/β itself is always possible; rounding may say otherwise
     value, low, high = (alpha / beta if beta > 0 else math.inf), -math.inf, math.inf
     if square > 0 and beta <= 0:
         low = math.inf  # the curve clearly bends upwards

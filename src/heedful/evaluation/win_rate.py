@@ -24,7 +24,7 @@ from heedful.intervals import Interval, design_effect, group_codes
 
 Finding = Literal["better", "no difference", "worse"]
 
-_HALVINGS = 60  # of the interval that holds a bound: to the last bits of a float
+_HALVINGS = 40  # of the interval that holds a bound: to 12 digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,144 @@
+"""Fits of curves that are known, where they turn, and when a turn is one."""
+
+import math
+
+import numpy as np
+import pytest
+
+from heedful.errors import DataError
+from heedful.evaluation.over_optimisation import Form, Point, fit, over_optimisation, smoothed
+from tests.evaluation.coverage import SIMULATIONS, assert_covers
+
+D = np.linspace(0, 4, 9)
+
+
+def best_of_n(d: np.ndarray) -> np.ndarray:
+    """Turns at α / 2β = 2.5."""
+    return 0.3 + d * (1.0 - 0.2 * d)
+
+
+def rl(d: np.ndarray) -> np.ndarray:
+    """Turns at exp(α/β - 1) = e^0.8."""
+    return 0.3 + 0.9 * d - 0.5 * d * np.log(np.maximum(d, 1e-300))
+
+
+CURVES = {"best of n": (best_of_n, 1.0, 0.2, 2.5), "rl": (rl, 0.9, 0.5, math.exp(0.8))}
+
+
+@pytest.mark.parametrize("form", CURVES)
+def test_points_on_a_curve_give_it_back(form: Form) -> None:
+    truth, alpha, beta, turn = CURVES[form]
+    found = fit(D**2, truth(D), form=form)
+    assert found.start.value == pytest.approx(0.3)
+    assert (found.alpha.value, found.beta.value) == pytest.approx((alpha, beta))
+    assert found.turn.value == pytest.approx(turn)
+    assert found.turn.interval == pytest.approx((turn, turn), abs=1e-6)
+    assert found([0.0, 4.0, 9.0]) == pytest.approx(truth(np.array([0.0, 2.0, 3.0])))
+    fine = np.linspace(0, 4, 100_001)
+    assert fine[np.argmax(found(fine**2))] == pytest.approx(turn, abs=1e-4)
+
+
+def test_three_points_by_hand() -> None:
+    """Rewards 0, 1, 0 at d = 0, 1, 2: 2d - d², with errors of 1."""
+    found = fit([0, 1, 4], [0, 1, 0], form="best of n", errors=[1, 1, 1])
+    assert (found.start.value, found.alpha.value, found.beta.value) == pytest.approx((0, 2, 1), abs=1e-12)
+    assert found.start.error == pytest.approx(1.0)  # the point at 0 itself
+    assert found.beta.error == pytest.approx(math.sqrt(1.5))  # (y₀ - 2y₁ + y₂) / 2
+    assert found.turn.value == pytest.approx(1.0)
+    assert math.isinf(found.turn.high)  # β is not clearly above 0
+
+
+def test_points_are_weighed_by_their_errors() -> None:
+    rewards = best_of_n(D)
+    rewards[4] += 5
+    errors = np.full(9, 0.1)
+    errors[4] = 1000.0
+    assert fit(D**2, rewards, form="best of n", errors=errors).beta.value == pytest.approx(0.2, abs=1e-4)
+    assert abs(fit(D**2, rewards, form="best of n").beta.value - 0.2) > 0.1
+
+
+def test_a_rising_curve_never_turns() -> None:
+    rising = fit(D**2, 0.5 * D + 0.2 * D**2, form="best of n")
+    assert math.isinf(rising.turn.value)
+    assert math.isinf(rising.turn.low)
+    noisy = fit(D**2, 0.5 * D + np.array([1, -1, 1, -1, 1, -1, 1, -1, 1]) * 0.3, form="best of n")
+    assert math.isinf(noisy.turn.high)
+    assert 0 < noisy.turn.low < math.inf
+
+
+def test_smoothing_is_over_neighbours() -> None:
+    assert smoothed([3, 0, 6, 9]) == pytest.approx([1.5, 3, 5, 7.5])
+    assert smoothed([0, 4], [1, 2]) == pytest.approx([0.8, 0.8])
+
+
+def points(gold: np.ndarray, error: float | None) -> list[Point]:
+    return [Point(d * d, d, float(reward), error) for d, reward in zip(D, gold, strict=True)]
+
+
+def test_a_turn_is_found_where_it_is() -> None:
+    gold = best_of_n(D) + 0.03 * np.random.default_rng(0).normal(size=9)
+    for error in (0.03, None):
+        found = over_optimisation(points(gold, error)[::-1], form="best of n")
+        assert found.established
+        assert found.points[found.peak].kl == pytest.approx(2.5**2, abs=2.3)
+        assert found.fall == pytest.approx(0.25, abs=0.1)
+        assert found.gold is not None
+        assert found.gold.turn.low < 2.5 < found.gold.turn.high
+        assert found.proxy is not None
+        assert found.proxy.alpha.value == pytest.approx(1.0)  # the proxy is d itself
+        assert [point.kl for point in found.points] == sorted(point.kl for point in found.points)
+
+
+def test_a_reward_that_levels_off_does_not_turn() -> None:
+    gold = 1 - np.exp(-D) + 0.03 * np.random.default_rng(1).normal(size=9)
+    for error in (0.03, None):
+        assert not over_optimisation(points(gold, error), form="rl").established
+
+
+def test_two_points_have_no_curve_and_can_still_fall() -> None:
+    found = over_optimisation([Point(0, 0, 1.0, 0.1), Point(4, 1, 0.0, 0.1)], form="rl")
+    assert found.gold is None
+    assert found.proxy is None
+    assert found.established
+    assert not over_optimisation([Point(0, 0, 1.0), Point(4, 1, 0.0)], form="rl").established
+
+
+def test_a_reward_that_never_moves_has_no_turn() -> None:
+    assert not over_optimisation(points(np.zeros(9), None), form="rl").established
+    assert not over_optimisation(points(np.ones(9), 0.0), form="best of n").established
+
+
+def test_a_level_reward_is_seldom_said_to_fall() -> None:
+    """In 5 of 100 cases, however many points there are to choose the largest fall from."""
+    rng = np.random.default_rng(0)
+    falls = [over_optimisation(points(rng.normal(size=9), 1.0), form="rl").established for _ in range(200)]
+    assert 0.02 <= np.mean(falls) <= 0.08, np.mean(falls)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("form", CURVES)
+@pytest.mark.parametrize("figure", ["alpha", "beta", "turn"])
+def test_the_intervals_hold_the_truth(form: Form, known: bool, figure: str) -> None:
+    truth, alpha, beta, turn = CURVES[form]
+
+    def experiment(rng: np.random.Generator) -> tuple:
+        rewards = truth(D) + 0.1 * rng.normal(size=9)
+        found = fit(D**2, rewards, form=form, errors=np.full(9, 0.1) if known else None)
+        return getattr(found, figure).interval, {"alpha": alpha, "beta": beta, "turn": turn}[figure]
+
+    assert_covers(experiment, simulations=SIMULATIONS)
+
+
+def test_bad_input_is_refused_in_words() -> None:
+    with pytest.raises(DataError, match="1 point shows no turn"):
+        over_optimisation([Point(0, 0, 0)], form="rl")
+    with pytest.raises(DataError, match="3 points at 3 different KLs are too few"):
+        fit([0, 1, 2], [0, 1, 2], form="rl")
+    with pytest.raises(DataError, match="4 points at 2 different KLs"):
+        fit([0, 0, 1, 1], [0, 1, 2, 3], form="rl")
+    with pytest.raises(DataError, match="below 0"):
+        fit([0, 1, -2, 3], [0, 1, 2, 3], form="rl")
+    with pytest.raises(DataError, match="standard error"):
+        fit([0, 1, 2, 3], [0, 1, 2, 3], form="rl", errors=[1, 1, 0, 1])
+    with pytest.raises(ValueError, match="must be"):
+        fit([0, 1], [0], form="rl")
