@@ -251,10 +251,9 @@ def test_bad_input_is_refused_with_a_mend(work: Path, able: str) -> None:
 
 
 def test_a_reward_that_fails_is_named(work: Path, able: str) -> None:
-    Path("rewards.py").write_text(
-        "def bad(prompts, responses):\n    return [float('nan')]\n", encoding="utf-8"
-    )
-    with pytest.raises(RewardError, match="bad"):
+    code = "def bad(prompts, responses):\n    return [float('nan') for _ in responses]\n"
+    Path("bad_rewards.py").write_text(code, encoding="utf-8")
+    with pytest.raises(RewardError, match="not a finite number"):
         ask(work, able, prompts(120), reward="bad_rewards.py:bad")
 
 
