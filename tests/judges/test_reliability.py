@@ -39,7 +39,9 @@ def duels(*kinds: str) -> list[Duel]:
 
 
 def test_what_changes_with_the_order_is_counted_among_what_is_decided() -> None:
-    given = duels(*"win loss tie tie firsts firsts seconds half lost none win".split())
+    given = duels(
+        *["win", "loss", "tie", "tie", "firsts", "firsts", "seconds", "half", "lost", "none", "win"]
+    )
     found = reliability(given, symmetric=False)
     assert (found.undecided.count, found.undecided.of) == (2, 11)
     assert found.flips is not None
