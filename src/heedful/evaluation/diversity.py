@@ -20,6 +20,7 @@ from heedful.errors import DataError
 from heedful.evaluation.behaviour import Answer
 from heedful.evaluation.estimates import Array, Estimate, Indices, jackknife, mean
 from heedful.evaluation.ngrams import (
+    SelfBleu,
     Words,
     distinct_share,
     entropy,
@@ -190,6 +191,7 @@ class _Texts:
         self.block_count = min(BLOCKS, len(prompts))
         self.blocks = (order % self.block_count)[self.codes]
         self.compared = self._one_to_a_prompt(np.argsort(order)[:COMPARED], rng)
+        self.likeness = SelfBleu([self.words[at] for at in self.compared])
         self._counts: dict[int, tuple[Indices, Indices]] = {}
 
     def _one_to_a_prompt(self, prompts: Indices, rng: np.random.Generator) -> Indices:
@@ -232,10 +234,8 @@ def _entropy(model: _Texts, without: int | None) -> float:
 
 
 def _likeness(model: _Texts, without: int | None) -> float:
-    compared = [at for at in model.compared.tolist() if model.blocks[at] != without]
-    if len(compared) < 2:
-        return math.nan
-    return float(self_bleu([model.words[at] for at in compared]).mean())
+    kept = model.blocks[model.compared] != (-1 if without is None else without)
+    return float(model.likeness(kept).mean()) if kept.sum() > 1 else math.nan
 
 
 OF_ALL: dict[Name, OfAll] = {

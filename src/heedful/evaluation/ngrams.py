@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heedful.evaluation.estimates import Array, Indices
 
@@ -19,7 +20,7 @@ from heedful.evaluation.estimates import Array, Indices
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|[^\w\s]")
 
 Words = tuple[str, ...]
-Grams = Counter[Words]
+Mask = NDArray[np.bool_]
 
 BLEU_ORDERS = 4
 NO_MATCH = 0.1  # counted instead of no match, so that one order without any does not make the product 0
@@ -77,58 +78,79 @@ def _log_chance_missed(total: int, times: int, drawn: int) -> float:
 
 
 def entropy(counts: Indices) -> float:
-    """The entropy of how often each word occurs, nats, with Miller and Madow's correction for few words."""
+    """The entropy of how often each word occurs, nats, with Miller and Madow's correction for few words.
+
+    nan of no words.
+    """
     seen = counts[counts > 0]
+    if not len(seen):
+        return math.nan
     shares = seen / seen.sum()
     return float(-(shares * np.log(shares)).sum()) + (len(seen) - 1) / (2 * float(seen.sum()))
 
 
 def self_bleu(texts: Sequence[Words]) -> Array:
-    """BLEU-4 of each text with all the others for references (Zhu et al. 2018), 0 to 1, `[texts]`.
+    """How like the others each text is, `[texts]`; see `SelfBleu`."""
+    return SelfBleu(texts)(np.ones(len(texts), dtype=bool))
+
+
+class SelfBleu:
+    """BLEU-4 of each text with all the others for references (Zhu et al. 2018), 0 to 1.
 
     Papineni et al. 2002: n-grams of each order that stand in a reference, counted as often as in the one that
     has them oftenest; the geometric mean over orders; times a penalty for being shorter than the reference
     nearest in length. An order without a match counts `NO_MATCH` (Chen and Cherry 2014, method 1).
 
     Texts of fewer words than `BLEU_ORDERS` are compared by the orders that they have; empty ones are unlike
-    any.
+    any. The n-grams are counted once, whatever texts are left out afterwards.
     """
-    lengths = [len(words) for words in texts]
-    logs = np.zeros(len(texts))
-    orders = np.zeros(len(texts))
-    for n in range(1, BLEU_ORDERS + 1):
-        grams = [Counter(grams_of(words, n)) for words in texts]
-        most = _two_largest(grams)
-        for at, own in enumerate(grams):
-            total = own.total()
-            if not total:
-                continue
-            matches = sum(min(times, _of_others(most[gram], times)) for gram, times in own.items())
-            logs[at] += math.log((matches or NO_MATCH) / total)
-            orders[at] += 1
-    means = np.exp(logs / np.maximum(orders, 1))
-    return np.where(orders > 0, means * [_brevity(lengths, at) for at in range(len(texts))], 0.0)
+
+    def __init__(self, texts: Sequence[Words]) -> None:
+        self._lengths = np.array([len(words) for words in texts], dtype=np.intp)
+        self._orders = [_counted(texts, n) for n in range(1, BLEU_ORDERS + 1)]
+
+    def __call__(self, kept: Mask) -> Array:
+        """The scores of the texts that are kept, `[kept texts]`; `kept`: `[texts]`."""
+        logs, orders = np.zeros(len(kept)), np.zeros(len(kept))
+        for order in self._orders:
+            text, gram, times = order[:, kept[order[0]]]
+            leads = np.append(True, gram[1:] != gram[:-1])[: len(gram)]
+            after = np.append(np.where(leads, 0, times)[1:], 0)[
+                : len(gram)
+            ]  # the next most of the same n-gram
+            found = np.bincount(text, np.where(leads, np.minimum(times, after), times), len(kept))
+            total = np.bincount(text, times, len(kept))
+            there = total > 0
+            logs[there] += np.log(np.where(found > 0, found, NO_MATCH)[there] / total[there])
+            orders += there
+        means = np.where(orders > 0, np.exp(logs / np.maximum(orders, 1)), 0.0)
+        result: Array = means[kept] * _brevity(self._lengths[kept])
+        return result
 
 
-def _two_largest(grams: Sequence[Grams]) -> dict[Words, tuple[int, int]]:
-    """Of each n-gram, how often it stands in the text that has it oftenest and in the next."""
-    most: dict[Words, tuple[int, int]] = {}
-    for own in grams:
-        for gram, times in own.items():
-            first, second = most.get(gram, (0, 0))
-            most[gram] = (times, first) if times > first else (first, max(second, times))
-    return most
+def _counted(texts: Sequence[Words], n: int) -> Indices:
+    """How often each n-gram stands in each text: rows of text, n-gram and times, `[3, entries]`.
+
+    By n-gram, the text that has it oftenest first.
+    """
+    kinds: dict[Words, int] = {}
+    entries = [
+        (at, kinds.setdefault(gram, len(kinds)), times)
+        for at, words in enumerate(texts)
+        for gram, times in Counter(grams_of(words, n)).items()
+    ]
+    table = np.array(entries, dtype=np.intp).reshape(-1, 3).T
+    ordered: Indices = table[:, np.lexsort((-table[2], table[1]))]
+    return ordered
 
 
-def _of_others(most: tuple[int, int], times: int) -> int:
-    """The most in any other text than one that has it `times` times."""
-    return most[1] if times == most[0] else most[0]
-
-
-def _brevity(lengths: Sequence[int], at: int) -> float:
-    own = lengths[at]
-    others = [length for other, length in enumerate(lengths) if other != at]
-    if not own or not others:
-        return 0.0
-    nearest = min(others, key=lambda length: (abs(length - own), length))
-    return 1.0 if own >= nearest else math.exp(1 - nearest / own)
+def _brevity(lengths: Indices) -> Array:
+    """The penalty of each text for being shorter than the one of the others that is nearest in length."""
+    if len(lengths) < 2:
+        return np.zeros(len(lengths))
+    apart = lengths[None, :] - lengths[:, None]
+    distance = 2 * np.abs(apart) + (apart > 0)  # of two as near, the shorter one
+    np.fill_diagonal(distance, np.iinfo(distance.dtype).max)
+    nearest = lengths[distance.argmin(axis=1)]
+    result: Array = np.exp(np.minimum(0.0, 1 - nearest / np.maximum(lengths, 1)))
+    return result
