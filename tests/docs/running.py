@@ -39,17 +39,25 @@ ANNOTATORS, VOTES = ("Ann", "Bo", "Cem"), 12
 NUMBERS_OF_FINDINGS = (0, 1)  # `heedful check` leaves with 1 where it finds an error
 
 
-class Page:
-    """One page's commands, in their order."""
+# A chat endpoint that pages speak of; here it judges by length.
+ENDPOINT = "http://localhost:8000/v1"
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
+
+class Page:
+    """One page's commands, in their order.
+
+    Args:
+        endpoint: the address of what stands in for `ENDPOINT`.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+        self._monkeypatch, self._endpoint = monkeypatch, endpoint
         self._app: FastAPI | None = None
         monkeypatch.setattr("heedful.collect.web.serving.run_server", self._serve)
 
     def run(self, command: str) -> None:
         """Run a command; an assertion fails where it does not do what a page says of it."""
-        words = split(command)
+        words = split(command.replace(ENDPOINT, self._endpoint))
         runs: dict[str, Callable[[list[str]], None]] = {
             "heedful": self._heedful,
             "make": _make,

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from heedful.recipe.judges import JudgeSettings
 from heedful.recipe.load import STAGES
 from tests.docs.blocks import Block, blocks, pages
 from tests.docs.running import Page
 from tests.docs.world import furnish
+from tests.judges.endpoint import Endpoint
 
 PLAIN = ("text", "")  # drawings and outputs
 
@@ -27,10 +29,12 @@ def work(tiny_default: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     "page", [page for page in pages() if any(b.language not in PLAIN for b in blocks(page))]
 )
-def test_what_a_page_says_runs(page: str, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_page_says_runs(
+    page: str, work: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     furnish(work, page)
     names: dict[str, object] = {}
-    runs = Page(monkeypatch)
+    runs = Page(monkeypatch, endpoint.url)
     for block in blocks(page):
         match block.language:
             case "console":
@@ -48,9 +52,10 @@ def test_what_a_page_says_runs(page: str, work: Path, monkeypatch: pytest.Monkey
 
 
 def _check_yaml(block: Block) -> None:
-    """A recipe's keys, or a part of them: each is a key of some stage."""
+    """Keys of a recipe or of a judge, or a part of them."""
     if block.text.startswith("--8<--"):  # a file of `recipes/`, all of which are dry-run elsewhere
         return
     found = yaml.safe_load(block.text)
-    known = {key for kind in STAGES.values() for key in kind.model_fields}
+    kinds = [*STAGES.values(), JudgeSettings]
+    known = {key for kind in kinds for key in kind.model_fields}
     assert set(found) <= known, block.where
