@@ -13,9 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from heedful.report.comparisons import Compared, compared_views
 from heedful.report.data import ReportData, SideBySide
+from heedful.report.diversity import diversity_view
+from heedful.report.drift import drift_parts
 from heedful.report.reward import RewardView, reward_view
-from heedful.report.verdict import verdicts
+from heedful.report.verdict import Spoken, spoken
 from heedful.report.wording import (
     Group,
     Row,
@@ -29,18 +32,24 @@ from heedful.report.wording import (
 
 EXAMPLE_WORDS = 45  # of each answer in the one example shown
 _STYLES: dict[Tone, str] = {"good": "green", "bad": "red", "plain": "blue", "unclear": "dim"}
+_DECIDED: dict[Tone, str] = {"good": "green", "bad": "red"}
 _HEADINGS = ("", "stage", "value", "95% interval", "n", "compared")
+_COMPARED = ("judge", "against", "answers", "wins", "95% interval", "n", "of which")
+_RIGHT = ("value", "wins", "95% interval", "n")
 
 
 def summary(data: ReportData, console: Console) -> None:
-    """Print the findings: accuracies, behaviour, one example, and what was left out.
+    """Print the findings: verdicts and win rates, accuracies, behaviour, one example, and what was left out.
 
     Where the console is no terminal every finding is one line of plain text, with no frames, colours or
     wrapping.
     """
-    _line(console, data.title, style="bold")
-    for sentence in verdicts(data) if data.subject else []:
-        _line(console, sentence)
+    if data.subject or data.comparisons:
+        for one in spoken(data):
+            _print_spoken(console, one)
+    _line(console, data.title, style="bold" if not data.subject else "dim")
+    if data.comparisons:
+        _print_comparisons(console, compared_views(data.comparisons))
     accuracy, scores, behaviour = accuracy_groups(data), score_groups(data), behaviour_groups(data)
     if data.reward:
         _print_reward(console, reward_view(data.reward))
@@ -52,6 +61,7 @@ def summary(data: ReportData, console: Console) -> None:
         _print_groups(console, "What does the reward model say of the answers?", scores)
     if behaviour:
         _print_groups(console, "How does it answer?", behaviour)
+    _print_findings(console, data)
     if data.side_by_side:
         _print_example(console, data.side_by_side[0])
     if data.quarantine:
@@ -71,6 +81,65 @@ def _line(console: Console, text: str, style: str = "", space: bool = False) -> 
     console.print(Text(clean(text), style=style), soft_wrap=not console.is_terminal)
 
 
+def _print_spoken(console: Console, one: Spoken) -> None:
+    """A verdict: what is found stands out, in a colour only where the interval decides."""
+    head = Text(clean(one.head), style=f"bold {_DECIDED.get(one.tone, '')}".strip())
+    console.print(head.append(Text(clean(one.rest), style="not bold")), soft_wrap=not console.is_terminal)
+
+
+def _print_comparisons(console: Console, views: Sequence[Compared]) -> None:
+    """Win rates, a row each; of a comparison's two bars the second is the one at equal length."""
+    rows = [
+        tuple(
+            clean(cell).replace("\n", " ")
+            for cell in (
+                one.judge,
+                one.baseline,
+                bar.label,
+                bar.number.text,
+                bar.number.interval_text,
+                bar.number.n_text,
+                ", ".join(f"{part.name} {part.n:,}" for part in one.parts) if at == 0 else "",
+            )
+        )
+        for one in views
+        for at, bar in enumerate(one.bars)
+    ]
+    if rows and console.is_terminal:
+        _print_grid(console, "Which answers are better?", _COMPARED, rows)
+    elif rows:
+        _print_padded(console, "Which answers are better?", rows)
+
+
+def _print_findings(console: Console, data: ReportData) -> None:
+    """A line for each thing found of drift and of collapse."""
+    parts = drift_parts(data.drift) if data.drift else []
+    found = [f"{part.title} {one.text}." for part in parts for one in part.verdicts]
+    view = diversity_view(data)
+    found += [f"Has it collapsed? {one.text}." for one in view.verdicts] if view else []
+    for number, text in enumerate(found):
+        _line(console, text, space=number == 0)
+
+
+def _print_grid(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in _RIGHT else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print()
+    console.print(table)
+
+
+def _print_padded(console: Console, title: str, rows: Sequence[Sequence[str]]) -> None:
+    """Columns padded with spaces, so that one line says all."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    _line(console, title, space=True)
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _line(console, f"  {'  '.join(padded)}".rstrip())
+
+
 def _cells(group: Group, row: Row, first: bool) -> tuple[str, ...]:
     number = row.number
     judged = row.verdict.text if row.verdict else ""
@@ -86,8 +155,7 @@ def _print_groups(console: Console, title: str, groups: Sequence[Group]) -> None
 def _print_table(console: Console, title: str, groups: Sequence[Group]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in _HEADINGS:
-        right = heading in ("value", "95% interval", "n")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        table.add_column(heading, justify="right" if heading in _RIGHT else "left", overflow="fold")
     for group in groups:
         for i, row in enumerate(group.rows):
             *cells, judged = _cells(group, row, first=i == 0)
@@ -99,13 +167,8 @@ def _print_table(console: Console, title: str, groups: Sequence[Group]) -> None:
 
 
 def _print_lines(console: Console, title: str, groups: Sequence[Group]) -> None:
-    """Columns padded with spaces; the label stands on every line, so that one line says all."""
-    rows = [_cells(group, row, first=True) for group in groups for row in group.rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADINGS))]
-    _line(console, title, space=True)
-    for row in rows:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _line(console, f"  {'  '.join(padded)}".rstrip())
+    """The label stands on every line, so that one line says all."""
+    _print_padded(console, title, [_cells(group, row, first=True) for group in groups for row in group.rows])
 
 
 def _print_reward(console: Console, view: RewardView) -> None:
