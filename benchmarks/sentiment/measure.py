@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
 
 import heedful
 from benchmarks.sentiment import task
 from benchmarks.sentiment.study import Study, method_of
 from heedful.intervals import bootstrap
-from heedful.models import adapters
 from heedful.models.backbone import Backbone
 from heedful.models.rewards import FunctionReward
 from heedful.objectives.kl import k1
@@ -30,6 +27,7 @@ from heedful.recipe import RolloutSettings
 from heedful.render.chat import Renderer
 from heedful.render.prompts import render_prompts
 from heedful.render.truncate import Limits
+from heedful.training import checkpoint
 from heedful.training.rollout import collect
 
 # Responses to each prompt.
@@ -139,10 +137,7 @@ class Bench:
         else:
             # A checkpoint holds weights alone; of what kind they are, the run's adapter says.
             self.backbone.load_lora("policy", self.study.runs / policy.run / "adapter")
-            saved = load_file(place / "trainable.safetensors")
-            with torch.no_grad():
-                for name, weight in adapters.parameters(self.backbone.model, "policy").items():
-                    weight.copy_(saved[name])
+            self.backbone.fill_lora("policy", checkpoint.weights(place), where=str(place))
 
 
 def summary(

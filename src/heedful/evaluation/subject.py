@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ from heedful.records import Messages
 from heedful.render.chat import Renderer
 from heedful.render.rows import Renderable, Row, Rows, render
 from heedful.render.truncate import Limits
+from heedful.training import checkpoint
 
 OnDone = Callable[[int], None]
 Array = NDArray[np.float64]
@@ -66,12 +68,24 @@ class Subject:
         source = resolve(name)
         content = None
         if source.folder.is_dir():
-            device = choose_device("auto")
-            place = (device.type, str(choose_dtype("auto", device)))
-            content = fingerprints.combined(
-                [fingerprints.of_source(source), models.template, *place, *_versions()]
-            )
+            content = _content(fingerprints.of_source(source), models)
         return cls(shown or name, lambda: models.get(name), content)
+
+    @classmethod
+    def of_checkpoint(cls, name: str, folder: Path, models: Models, shown: str) -> Subject:
+        """What a run was when it kept a checkpoint: its model with the checkpoint's weights.
+
+        Raises:
+            ModelError: nothing of that name.
+            OSError: there are no weights in the checkpoint.
+        """
+        weights = fingerprints.of_file(checkpoint.weights_file(folder))
+        content = None
+        source = resolve(name)
+        if source.folder.is_dir():
+            content = _content(fingerprints.combined([fingerprints.of_source(source), weights]), models)
+        read = partial(checkpoint.weights, folder)
+        return cls(shown, lambda: models.filled(name, str(folder), read), content)
 
     @classmethod
     def held(cls, name: str, backbone: Backbone, role: str) -> Subject:
@@ -165,6 +179,13 @@ def _evaluating(backbone: Backbone) -> Iterator[None]:
         yield
     finally:
         backbone.model.train(training)
+
+
+def _content(files: str, models: Models) -> str:
+    """A hash of files, of how texts are read and of where the model computes."""
+    device = choose_device("auto")
+    place = (device.type, str(choose_dtype("auto", device)))
+    return fingerprints.combined([files, models.template, *place, *_versions()])
 
 
 def _versions() -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,26 @@ class Backbone:
         assert self.peft is not None
         adapters.fill(self.peft, role, own, where=str(folder))
         self._learn(*([role] if learn else []))
+
+    def fill_lora(self, role: str, saved: Mapping[str, Tensor], *, of: str = "policy", where: str) -> None:
+        """Set a role's adapter to trained weights: those of the role `of`, by their names in the model.
+
+        What else `saved` holds (a critic, heads) is left alone.
+
+        Raises:
+            ModelError: they are of another adapter.
+        """
+        own = {
+            name: (weight, saved.get(name.replace(f".{role}.", f".{of}.")))
+            for name, weight in adapters.parameters(self.model, role).items()
+        }
+        for name, (weight, found) in own.items():
+            if found is None or found.shape != weight.shape:
+                raise ModelError(f"these weights do not fit the adapter: {name}.", where=where)
+        with torch.no_grad():
+            for weight, found in own.values():
+                assert found is not None
+                weight.copy_(found)
 
     def add_head(self, role: str, *, seed: int | None = None, learn: bool = True) -> ScalarHead:
         """Give a role that scores its head: zeros, or with a `seed` random numbers."""

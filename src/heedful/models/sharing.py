@@ -7,14 +7,17 @@ without torch, which is imported when the first model is asked for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heedful.errors import ModelError
 from heedful.models.catalog import Source, resolve
 from heedful.records import Messages
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from heedful.models.backbone import Backbone
     from heedful.models.roles import LanguageModel
     from heedful.render.chat import Renderer, TemplateName
@@ -83,6 +86,8 @@ class Models:
         self._alone = one_at_a_time
         self._weights: dict[tuple[str, ...], tuple[Backbone, Renderer]] = {}
         self._voices: dict[str, Voice] = {}
+        # By model, the role for checkpoints' weights, and whose are in it.
+        self._filled: dict[str, tuple[str, str]] = {}
 
     def get(self, name: str) -> Voice:
         """The model that `name` means: a catalog name, a folder, a run, an adapter, a .gguf file or a hub id.
@@ -95,6 +100,35 @@ class Models:
                 source = resolve(name)
                 self._voices[name] = self._voice(name, source)
             return self._voices[name]
+
+    def filled(self, name: str, weights: str, read: Callable[[], Mapping[str, Tensor]]) -> Voice:
+        """A model whose adapter has other weights: those of a checkpoint.
+
+        All of them take turns in one role, so that a voice speaks for its weights until those of another
+        checkpoint of the same model are asked for.
+
+        Args:
+            name: a run, or an adapter.
+            weights: what tells them from others of the same model.
+            read: where they come from, when they are not in the role already.
+
+        Raises:
+            ModelError: the model has no adapter, it cannot be loaded, or the weights do not fit it.
+        """
+        with self.lock:
+            source = resolve(name)
+            if source.adapter is None:
+                raise ModelError("every weight was trained: there is no adapter to fill.", where=name)
+            backbone, renderer = self._loaded(source)
+            if name not in self._filled:
+                role = f"filled{len(self._filled)}"
+                backbone.load_lora(role, source.adapter)
+                self._filled[name] = role, ""
+            role, before = self._filled[name]
+            if weights != before:
+                backbone.fill_lora(role, read(), where=weights)
+                self._filled[name] = role, weights
+            return Voice(backbone, renderer, role)
 
     def _voice(self, name: str, source: Source) -> Voice:
         if source.adapter is not None:
@@ -119,6 +153,7 @@ class Models:
             if self._alone:
                 self._weights.clear()
                 self._voices.clear()
+                self._filled.clear()
             backbone = load(str(source.folded[-1]) if source.folded else source.pretrained)
             self._weights[key] = backbone, Renderer(backbone.tokenizer, self.template)
         return self._weights[key]

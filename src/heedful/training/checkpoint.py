@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from heedful.errors import RunError
 from heedful.models import folders
 
 _PREFIX = "step-"
+_WEIGHTS = "trainable.safetensors"
 # What is on its way in or out; a killed process leaves it behind, and nobody reads it.
 _PART = ".part-"
 
@@ -52,7 +54,7 @@ def save(folder: Path, step: int, saved: Saved, *, keep: int) -> Path:
     try:
         part.mkdir(parents=True)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in saved.weights.items()}
-        save_file(tensors, part / "trainable.safetensors")
+        save_file(tensors, weights_file(part))
         for name, kept in (("optimizer.pt", saved.optimizer), ("random.pt", saved.randomness)):
             # Opened here: torch's own writer says nothing of a full disk.
             with (part / name).open("wb") as file:
@@ -70,6 +72,29 @@ def save(folder: Path, step: int, saved: Saved, *, keep: int) -> Path:
     for old in _all(folder)[:-keep]:
         _remove(old)
     return final
+
+
+def kept(folder: Path) -> list[Path]:
+    """The whole checkpoints of a run's folder of them, the oldest first."""
+    return _all(folder)
+
+
+def weights_file(checkpoint: Path) -> Path:
+    """Where a checkpoint's trained weights lie."""
+    return checkpoint / _WEIGHTS
+
+
+def weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The trained weights alone, by their names in the model; `Backbone.fill_lora` puts them on.
+
+    Raises:
+        RunError: they are damaged or missing.
+    """
+    try:
+        return load_file(weights_file(checkpoint))
+    except (OSError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise RunError(f"the checkpoint cannot be read: {reason}.", where=str(checkpoint)) from error
 
 
 def newest(folder: Path) -> Path | None:
@@ -97,7 +122,7 @@ def load(checkpoint: Path) -> Saved:
     """
     try:
         return Saved(
-            load_file(checkpoint / "trainable.safetensors"),
+            load_file(weights_file(checkpoint)),
             torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True),
             torch.load(checkpoint / "random.pt", map_location="cpu", weights_only=True),
             json.loads((checkpoint / "state.json").read_text()),
