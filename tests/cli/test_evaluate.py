@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +155,41 @@ def test_a_reward_run_is_judged_by_itself(heedful: Command, model: Path, judge: 
         result = heedful("evaluate", run, "--data", data, option, value, "--output", folder)
         assert result.code == 2
         assert result.err.endswith(f"Leave the {mend} out.\n")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_evaluation_that_was_killed_goes_on_and_ends_with_the_same_answers(
+    run: Path, tmp_path: Path
+) -> None:
+    data = pairs(tmp_path / "pairs.jsonl", 64)
+
+    def evaluation(folder: str, cache: str) -> subprocess.Popen[bytes]:
+        options = ["--data", data, "--temperature", "1", "--max-new-tokens", "24"]
+        command = [sys.executable, "-m", "heedful", "evaluate", run, *options, "--output", tmp_path / folder]
+        environment = {**os.environ, "HEEDFUL_CACHE": str(tmp_path / cache)}
+        return subprocess.Popen(
+            command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+
+    def kept() -> list[bytes]:
+        return [
+            line for book in (tmp_path / "killed").rglob("*.jsonl") for line in book.read_bytes().splitlines()
+        ]
+
+    begun = evaluation("out", "killed")
+    while not kept() and begun.poll() is None:
+        time.sleep(0.01)
+    begun.kill()
+    begun.wait()
+    lines = kept()
+    assert 0 < len(lines) < 4  # of the two chunks of each model
+    assert not (tmp_path / "out").exists()
+    assert evaluation("out", "killed").wait() == 0
+    assert set(lines) < set(kept())  # what was there was not asked for again
+    assert evaluation("whole", "fresh").wait() == 0
+    for name in ("answers.jsonl", "verdicts.jsonl"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_quickstart_takes_a_folder_that_is_free_and_says_where_the_report_is(
