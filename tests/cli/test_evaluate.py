@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -151,10 +152,29 @@ def test_a_reward_run_is_judged_by_itself(heedful: Command, model: Path, judge: 
     assert found["reward_model"]["pairs"] == found["data"]["held_out"]["kept"] == 8
     assert "| finds the better response |" in (folder / "model_card.md").read_text()
 
+    alone = shutil.copytree(run / "adapter", tmp_path / "alone")
+    assert heedful("evaluate", alone, "--data", data, "--output", tmp_path / "other", "--quiet").code == 0
+    assert not (tmp_path / "other" / "model_card.md").exists()
+
     for option, value, mend in (("--baseline", model, "baseline"), ("--judge", judge, "judge")):
         result = heedful("evaluate", run, "--data", data, option, value, "--output", folder)
         assert result.code == 2
         assert result.err.endswith(f"Leave the {mend} out.\n")
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(
+    heedful: Command, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heedful.evaluation.generation._ask", interrupted)
+    data = pairs(tmp_path / "pairs.jsonl", 2)
+    result = heedful("evaluate", run, "--data", data, "--seed", 77, "--output", tmp_path / "out", "--quiet")
+    assert (result.code, result.err) == (
+        130,
+        "Interrupted. The same command goes on where it was stopped.\n",
+    )
 
 
 @pytest.mark.slow

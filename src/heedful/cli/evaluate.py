@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.errors import JudgeError
+from heedful.errors import Interrupted, JudgeError
 
 if TYPE_CHECKING:
     from heedful.report import ReportData
@@ -86,19 +86,22 @@ def evaluate(
     from heedful.evaluating.writing import check
 
     check(output)
-    findings = compare(
-        model,
-        data=data,
-        baseline=baseline,
-        judges=[judge_settings(name) for name in judge or []],
-        demonstrations=demonstrations,
-        prompts=prompts,
-        samples=samples,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-        quiet=quiet,
-    )
+    try:
+        findings = compare(
+            model,
+            data=data,
+            baseline=baseline,
+            judges=[judge_settings(name) for name in judge or []],
+            demonstrations=demonstrations,
+            prompts=prompts,
+            samples=samples,
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            seed=seed,
+            quiet=quiet,
+        )
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted.", mend="The same command goes on where it was stopped.") from None
     folder = findings.write(output)
     if not quiet:
         show(findings.data)

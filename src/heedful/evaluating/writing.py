@@ -72,8 +72,9 @@ def write_folder(
         write_text(folder / SUMMARY, _encodable(f"{summary}\n"))
         write_text(folder / ANSWERS, _lines(_answers(answers)))
         write_text(folder / VERDICTS, _lines(_verdicts(data)))
-        if model is not None:
-            write_text(folder / CARD, _encodable(_card(model, data, made)))
+        text = _card(model, data, made) if model is not None else None
+        if text is not None:
+            write_text(folder / CARD, _encodable(text))
         write(data, folder / PAGE, _beside(model))
     except OSError as error:
         what = f"the evaluation cannot be written: {error.strerror or error}."
@@ -133,8 +134,11 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _card(model: str, data: ReportData, made: Made) -> str:
+def _card(model: str, data: ReportData, made: Made) -> str | None:
+    """None of a reward model's adapter without its run: nothing tells how it is to be loaded."""
     run = RunFolder.around(model)
+    if run is None and made.kind == "reward":
+        return None
     sentences = verdicts(data) if made.kind == "policy" else []
     rows = [f"| {name} | {number} | {interval} | {n} |" for name, number, interval, n in main_numbers(data)]
     table = ["| | | 95% | |", "| --- | --- | --- | --- |", *rows] if rows else []
