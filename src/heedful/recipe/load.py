@@ -12,16 +12,15 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import yaml
-from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from heedful.errors import RecipeError
 from heedful.recipe import yaml_text
+from heedful.recipe.keys import describe, fields, item_of, may_be_null, section_of
 from heedful.recipe.pipeline import PipelineRecipe
 from heedful.recipe.settings import AnyRecipe
 from heedful.recipe.stages import DPORecipe, PPORecipe, RewardRecipe, RLHFRecipe, SFTRecipe
@@ -37,13 +36,6 @@ STAGES: dict[str, type[AnyRecipe]] = {
 # The command of a stage that is not called like it.
 COMMANDS = {"pipeline": "run"}
 
-WORDS: dict[Any, tuple[str, str]] = {
-    str: ("text", "texts"),
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    bool: ("true or false", "true or false"),
-    type(None): ("null", "nulls"),
-}
 NO_FILE = "recipe"
 KindT = TypeVar("KindT", bound=BaseModel)
 
@@ -140,7 +132,7 @@ def from_stages(
     kind, place = STAGES[stage], f"heedful.train.{stage}"
     _open_sections(values, kind)
     for name, keywords in stages.items():
-        section = _section(kind.model_fields[name])
+        section = section_of(kind.model_fields[name])
         assert section is not None
         if keywords is None:
             values[name] = None
@@ -153,13 +145,13 @@ def _set(values: dict[str, Any], kind: type[BaseModel], keywords: Mapping[str, A
     """Put keys that are called by their last name where they belong; a stage of several has keys outside
     sections too.
     """
-    dotted = [key for key in _fields(kind) if "." in key and not key.startswith("model.")]
+    dotted = [key for key in fields(kind) if "." in key and not key.startswith("model.")]
     sections = {key.rpartition(".")[2]: key.partition(".")[0] for key in dotted}
     own = {} if issubclass(kind, AnyRecipe) else kind.model_fields
     for name, value in keywords.items():
         if name in sections:
             values[sections[name]][name] = value
-        elif name in own and not _section(own[name]):
+        elif name in own and not section_of(own[name]):
             values[name] = value
         else:
             raise _unknown_key(name, kind, place)
@@ -189,10 +181,10 @@ def _open_sections(values: dict[str, Any], kind: type[BaseModel]) -> None:
     null is what leaving it out means.
     """
     for name, field in kind.model_fields.items():
-        section = _section(field)
+        section = section_of(field)
         if section is not None and name not in values and field.default is None:
             values[name] = None
-        if section is None or (name in values and values[name] is None and _may_be_null(field)):
+        if section is None or (name in values and values[name] is None and may_be_null(field)):
             continue
         if values.get(name) is None:
             values[name] = {}
@@ -205,24 +197,24 @@ def _apply(override: str, values: dict[str, Any], places: dict[str, str], kind: 
     key, place = key.strip(), f"override {override!r}"
     if not equals or not key:
         raise RecipeError("is not of the form key=value.", where=place, mend="Say training.epochs=2.")
-    field = _fields(kind).get(key)
-    if field is None and _without_positions(key) in _fields(kind, items=True):
+    field = fields(kind).get(key)
+    if field is None and _without_positions(key) in fields(kind, items=True):
         what = f"{key} stands within a list, and an override sets a list as a whole."
         raise RecipeError(what, where=place, mend="Set it in the recipe's file.")
     if field is None:
         raise _unknown_key(key, kind, place)
-    section = _section(field)
+    section = section_of(field)
     value = yaml_text.parse(text, place)
-    if section and not (value is None and _may_be_null(field)):
-        inside = _fields(section, f"{key}.")
-        example = next(name for name, one in inside.items() if not _section(one))
+    if section and not (value is None and may_be_null(field)):
+        inside = fields(section, f"{key}.")
+        example = next(name for name, one in inside.items() if not section_of(one))
         raise RecipeError(
             f"{key} is a section.", where=place, mend=f"Set one of its keys, such as {example}."
         )
     *outer, last = key.split(".")
     target, inner = values, kind  # what is set, and the keys it may have
     for name in outer:
-        inner = _section(inner.model_fields[name]) or inner
+        inner = section_of(inner.model_fields[name]) or inner
         if target[name] is None:
             target[name] = {}
             _open_sections(target[name], inner)
@@ -302,7 +294,7 @@ def _dotted(detail: ErrorDetails, kind: type[BaseModel]) -> str:
             break
         names.append(str(part))
         field = model.model_fields.get(str(part))
-        model, item = (_section(field), _item(field)) if field else (None, None)
+        model, item = (section_of(field), item_of(field)) if field else (None, None)
     return ".".join(names)
 
 
@@ -310,7 +302,7 @@ def _wanted(key: str, kind: type[BaseModel]) -> str:
     """What a key takes, in words; `key` may be one of a list's sections."""
     if key.rpartition(".")[2].isdigit():
         return "a section of keys"
-    return describe(_fields(kind, items=True)[_without_positions(key)])
+    return describe(fields(kind, items=True)[_without_positions(key)])
 
 
 def _without_positions(key: str) -> str:
@@ -318,7 +310,7 @@ def _without_positions(key: str) -> str:
 
 
 def _unknown_key(key: str, kind: type[BaseModel], place: str) -> RecipeError:
-    known = _fields(kind, items=True)
+    known = fields(kind, items=True)
     section, _, leaf = key.rpartition(".")
     section = _without_positions(section)
     elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
@@ -336,81 +328,6 @@ def _unknown_key(key: str, kind: type[BaseModel], place: str) -> RecipeError:
 def _near_leaf(leaf: str, known: Iterable[str]) -> list[str]:
     by_leaf = {name.rpartition(".")[2]: name for name in known}
     return [by_leaf[match] for match in difflib.get_close_matches(leaf, by_leaf, n=1)]
-
-
-def _fields(kind: type[BaseModel], prefix: str = "", *, items: bool = False) -> dict[str, FieldInfo]:
-    """Every key by its dotted name, sections included; with `items` also the keys of a list's sections,
-    without the position.
-    """
-    found: dict[str, FieldInfo] = {}
-    for name, field in kind.model_fields.items():
-        found[prefix + name] = field
-        section = _section(field) or (_item(field) if items else None)
-        if section:
-            found |= _fields(section, f"{prefix}{name}.", items=items)
-    return found
-
-
-def _section(field: FieldInfo) -> type[BaseModel] | None:
-    """The section that a key is, be it that null may stand in its place."""
-    kinds = [field.annotation, *(get_args(field.annotation) if _may_be_null(field) else ())]
-    return next((kind for kind in kinds if _is_section(kind)), None)
-
-
-def _may_be_null(field: FieldInfo) -> bool:
-    return type(None) in get_args(field.annotation)
-
-
-def _item(field: FieldInfo) -> type[BaseModel] | None:
-    """The section that a list's items are, where the key takes a list of sections."""
-    inner = get_args(field.annotation)
-    listed = get_origin(field.annotation) is list and _is_section(inner[0])
-    return inner[0] if listed else None
-
-
-def _is_section(kind: Any) -> TypeGuard[type[BaseModel]]:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def describe(field: FieldInfo) -> str:
-    """What a key takes, in words: "a whole number of at least 1 or null"."""
-    return _words(field.annotation, field.metadata)
-
-
-def _words(kind: Any, limits: Sequence[Any], many: bool = False) -> str:
-    origin, inner = get_origin(kind), get_args(kind)
-    if _is_section(kind):
-        return "sections of keys" if many else "a section of keys"
-    if origin is dict:
-        return f"a mapping of names to {_words(inner[1], (), many=True)}"
-    if origin is Annotated:
-        return _words(
-            inner[0], [limit for note in inner[1:] for limit in getattr(note, "metadata", [note])], many
-        )
-    if origin is Literal:
-        return inner[0] if len(inner) == 1 else f"one of {', '.join(map(str, inner))}"
-    if origin in (list, tuple):
-        return f"a list of {_words(inner[0], (), many=True)}"
-    if inner and (origin is Union or type(kind).__name__ == "UnionType"):
-        return " or ".join(_words(one, ()) for one in inner)
-    bounds = " and ".join(words for limit in limits if (words := _bound(limit, kind)))
-    word = WORDS[kind][many]
-    return f"{word} {bounds}" if bounds else word
-
-
-def _bound(limit: Any, kind: Any) -> str:
-    match limit:
-        case Ge(ge=low):
-            return f"of at least {low}"
-        case Gt(gt=low):
-            return f"above {low}"
-        case Le(le=high):
-            return f"of at most {high}"
-        case Lt(lt=high):
-            return f"below {high}"
-        case MinLen() if kind is str:
-            return ""
-    return ""
 
 
 def _show(value: Any) -> str:
