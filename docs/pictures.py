@@ -1,11 +1,18 @@
-"""The pictures of the annotation app in these pages, made anew: `python -m docs.pictures`.
+"""The pictures in these pages, made anew: `python -m docs.pictures`, or `... --report FOLDER`.
 
-Takes the machine's Chromium and Playwright. Annotators and their votes are simulated: three are careful, one
-is hasty, and one clicks at random.
+Takes the machine's Chromium and Playwright. Of the annotation app: annotators and their votes are simulated,
+three are careful, one is hasty, and one clicks at random. Of a report: the top of a real evaluation's page,
+in the folder that is named.
+
+    heedful quickstart
+    heedful evaluate runs/quickstart/dpo --data everyday/preferences-held-out.jsonl \\
+        --baseline smollm2-135m --judge runs/quickstart/reward --output evaluation
+    python -m docs.pictures --report evaluation
 """
 
 from __future__ import annotations
 
+import argparse
 import socket
 import tempfile
 import threading
@@ -24,6 +31,7 @@ from heedful.collect.team import people
 from heedful.collect.web.app import create_app
 from heedful.collect.web.serving import address, bind, run_server
 from heedful.collect.work import items
+from heedful.evaluating.writing import PAGE
 from tests.collect import simulated
 from tests.collect.simulated import Habits, fill, verdicts
 from tests.collect.web.browser import chromium
@@ -31,11 +39,33 @@ from tests.collect.web.browser import chromium
 IMAGES = Path(__file__).parent / "images"
 TEAM = [Habits("Ann", 0.95), Habits("Bo", 0.93), Habits("Cleo", 0.9), Habits("Dag", 0.82), Habits("Eve", 0.5)]
 ITEMS, OVERLAP = 300, 3
+REPORT_HEIGHT = 1100  # pixels: down to what judges said
 
 
 def main() -> None:
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--report", metavar="FOLDER", type=Path, help="only the report, of this evaluation")
+    report: Path | None = parser.parse_args().report
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        if report is None:
+            _annotation(browser)
+        else:
+            _report(browser, report)
+        browser.close()
+
+
+def _report(browser: Browser, folder: Path) -> None:
+    """The top of an evaluation's page: its verdicts and win rates."""
+    page = browser.new_page(viewport={"width": 1200, "height": REPORT_HEIGHT}, color_scheme="light")
+    page.goto((folder / PAGE).resolve().as_uri())
+    page.screenshot(path=IMAGES / "report.png")
+    page.close()
+
+
+def _annotation(browser: Browser) -> None:
+    """The annotation app as its people see it."""
+    with tempfile.TemporaryDirectory() as folder:
         asked = Project.open(Database.in_folder(Path(folder, "asked")), Settings(overlap=3, strength=7))
         with asked.database.write() as connection:
             items.add_records(
@@ -48,7 +78,6 @@ def main() -> None:
         with judged.database.write() as connection:
             fill(connection, TEAM, votes, wanted=OVERLAP)
         _shoot(browser, judged, "/dashboard", IMAGES / "dashboard.png", height=1500)
-        browser.close()
 
 
 def _shoot(browser: Browser, project: Project, path: str, out: Path, *, height: int) -> None:
