@@ -188,8 +188,8 @@ def _drift(draw: random.Random) -> Drift:
     def scores(chosen: float, rejected: float) -> PairScores:
         tokens = np.full(pairs, 40.0)
         return PairScores(
-            [draw.gauss(chosen, 6) for _ in range(pairs)],
-            [draw.gauss(rejected, 6) for _ in range(pairs)],
+            np.array([draw.gauss(chosen, 6) for _ in range(pairs)]),
+            np.array([draw.gauss(rejected, 6) for _ in range(pairs)]),
             tokens,
             tokens,
         )
