@@ -115,14 +115,7 @@ def of_config(config: Any, name: str = "") -> Shape:
     Raises:
         ModelError: it describes no causal language model.
     """
-    try:
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
-    except (ValueError, KeyError, TypeError, ImportError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"this is no causal language model: {reason}", where=name or None) from error
-    model.tie_weights()
-    return of_model(model, name)
+    return of_model(hollow(config, name), name)
 
 
 def of_name(name: str) -> Shape:
@@ -131,18 +124,42 @@ def of_name(name: str) -> Shape:
     Raises:
         ModelError: nothing of that name, or its configuration cannot be read.
     """
+    _, config = configuration(name)
+    return of_config(config, name)
+
+
+def hollow(config: Any, name: str = "") -> PreTrainedModel:
+    """The model that a configuration describes, on the meta device.
+
+    Raises:
+        ModelError: it describes no causal language model.
+    """
+    try:
+        with torch.device("meta"):
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    except (ValueError, KeyError, TypeError, ImportError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"this is no causal language model: {reason}", where=name or None) from error
+    model.tie_weights()
+    return model
+
+
+def configuration(name: str) -> tuple[str, Any]:
+    """Where `from_pretrained` finds what `name` means, and its configuration; no weights need be there.
+
+    Raises:
+        ModelError: nothing of that name, or its configuration cannot be read.
+    """
     folder = Path(name).expanduser()
     bare = (folder / "config.json").is_file() and not (folder / "run.json").is_file()
     place = folder.as_posix() if bare else resolve(name).pretrained
     try:
-        config = AutoConfig.from_pretrained(place)
+        return place, AutoConfig.from_pretrained(place)
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         mend = "Check the name; without a network, name a folder that holds its config.json."
-        raise ModelError(
-            f"the model's configuration cannot be read: {reason}", where=name, mend=mend
-        ) from error
-    return of_config(config, name)
+        what = f"the model's configuration cannot be read: {reason}"
+        raise ModelError(what, where=name, mend=mend) from error
 
 
 def _plain(path: str) -> str:

@@ -1,72 +1,29 @@
-"""What a run would do, before it does it: rows, tokens, packs, steps, and how much memory its peak needs.
+"""What a run would do, before it does it: rows, tokens, packs, steps, and how much memory it needs when.
 
-Counts are exact, the memory is an estimate (`Memory` says of what). Reads a prepared job and changes nothing:
-the adapter it puts on the model to count its parameters comes off again.
+Counts are exact, the memory is a prediction (`heedful.training.memory`). Reads a prepared job and changes
+nothing; the job's backbone may be an outline, without weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
 
-from heedful.models.backbone import Backbone
-from heedful.models.logprobs import chunk_rows
+from heedful.errors import ModelError
+from heedful.models import shape
 from heedful.models.scoring import row_budget
+from heedful.models.shape import Shape
 from heedful.quarantine import Counts
-from heedful.recipe import LoraSettings, PPORecipe
+from heedful.recipe import PPORecipe, RewardSource, RolloutSettings
 from heedful.render.packing import first_fit
 from heedful.render.rows import Row
+from heedful.training import memory
 from heedful.training.job import Job
 from heedful.training.loop import batch
+from heedful.training.memory import Prediction, RewardKind, Rollout, Stage
 from heedful.training.schedule import steps_per_epoch, total_steps
-
-FP32_BYTES = 4
-# Of a trainable parameter: its fp32 master, its gradient, and AdamW's two moments.
-MASTER_BYTES, GRADIENT_BYTES, ADAM_BYTES = 4, 4, 8
-# Chunks of fp32 logits alive at once: logits, log-probs, the chunk before, and a cast of the gradient.
-HEAD_CHUNKS = 4
-# A token id in a Python list (a pointer and an int), and the text it came from.
-DATA_BYTES_PER_TOKEN = 48
-# On CPU the C library keeps freed blocks that lie between used ones: so much of what a pass has in hand,
-# measured on a Llama of 135M, with and without gradient checkpointing.
-ALLOCATOR_SHARE = 0.4
-# The interpreter, torch, transformers and PEFT.
-LIBRARIES_BYTES = 600_000_000
-GB = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Estimated bytes at the peak of a training step.
-
-    Attributes:
-        weights: the model as loaded, and the copy that autocast makes where it computes in another type.
-        training_state: masters, gradients and AdamW's moments of what is trained. Full fine-tuning trains the
-            weights themselves, which are their own masters and are counted there.
-        activations: what the longest pack keeps for backward, see `activation_bytes`.
-        head: chunks of logits, and the states they are made from.
-        data: the rows as token ids.
-        allocator: freed blocks that do not go back to the system.
-        libraries: what a process that does nothing yet has taken.
-    """
-
-    weights: int
-    training_state: int
-    activations: int
-    head: int
-    data: int
-    allocator: int = 0
-    libraries: int = LIBRARIES_BYTES
-
-    @property
-    def total(self) -> int:
-        return sum(getattr(self, part.name) for part in fields(self))
-
-    def __str__(self) -> str:
-        sizes = {part.name.replace("_", " "): getattr(self, part.name) for part in fields(self)}
-        parts = (f"{name} {size / GB:.1f}" for name, size in sizes.items() if size >= GB / 20)
-        return f"about {self.total / GB:.1f} GB: {', '.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +63,7 @@ class Plan:
     trainable: int
     compute_dtype: str
     device: str
-    memory: Memory
+    memory: Prediction
 
     def __str__(self) -> str:
         share = self.trainable / self.parameters
@@ -125,6 +82,7 @@ class Plan:
             ),
             ("computes in", f"{self.compute_dtype} on {self.device}"),
             ("peak memory", str(self.memory)),
+            ("memory by phase", self.memory.by_phase()),
         ]
         width = max(len(name) for name, _ in lines)
         return "\n".join([f"Plan ({self.stage})", *(f"  {name:<{width}}  {text}" for name, text in lines)])
@@ -134,27 +92,30 @@ def plan(job: Job) -> Plan:
     """What training `job` would do.
 
     Raises:
-        ModelError: the adapter cannot be put on the model, or its head is of a kind that cannot be trained.
+        ModelError: the model has none of the layers that LoRA is to adapt.
     """
     training, backbone = job.recipe.training, job.backbone
     packed = backbone.compatibility.packs and not training.padded
     per_epoch = steps_per_epoch(len(job.train), training.batch_size)
     steps = total_steps(len(job.train), training.batch_size, training.epochs, training.max_steps)
-    rows = _as_trained(job)
+    rows = as_trained(job)
     batches = [
         [rows[index] for index in batch(step, len(rows), training.batch_size, training.seed)]
         for step in range(min(steps, per_epoch))
     ]
     budget = row_budget(training.tokens_per_row, backbone.device)
-    passes = [rows for chosen in batches for rows in _passes(chosen, budget)]
-    lengths = [_computed_tokens(rows, packed) for rows in passes]
-    lora = job.recipe.lora if training.method == "lora" else None
-    parameters = sum(parameter.numel() for parameter in backbone.model.parameters())
-    trainable = parameters if lora is None else _adapter_parameters(backbone, lora, training.seed)
-    if isinstance(job.recipe, PPORecipe) and job.recipe.objective.critic == "adapter":
-        trainable *= 2
-    targets = max(sum(row.response_tokens for row in rows) for rows in passes)
-    memory = _memory(job, trainable, max(lengths), targets)
+    passes = [_passes(chosen, budget) for chosen in batches]
+    every = [rows for step in passes for rows in step]
+    lengths = [_computed_tokens(rows, packed) for rows in every]
+    own = shape.of_model(backbone.model, backbone.name)
+    predicted = memory.predict(
+        own,
+        stage=cast(Stage, job.recipe.stage),
+        tokens=max(lengths),
+        targets=max(sum(row.response_tokens for row in rows) for rows in every),
+        passes=max(len(step) for step in passes),
+        **_settings(job, own),
+    )
     return Plan(
         stage=job.recipe.stage,
         read={name: kept.counts for name, kept in job.read.items()},
@@ -167,20 +128,20 @@ def plan(job: Job) -> Plan:
         held_out_tokens=job.held_out.tokens,
         longest_row=max(row.tokens for row in rows),
         packed=packed,
-        packs=len(passes),
+        packs=len(every),
         longest_pack=max(lengths),
         steps=steps,
         batch_size=min(training.batch_size, len(job.train)),
         tokens_per_step=sum(row.tokens for rows in batches for row in rows) / len(batches),
-        parameters=parameters,
-        trainable=trainable,
+        parameters=own.parameters,
+        trainable=_trainable(job, own),
         compute_dtype=str(backbone.compute_dtype).removeprefix("torch."),
         device=str(backbone.device),
-        memory=memory,
+        memory=predicted,
     )
 
 
-def _as_trained(job: Job) -> Sequence[Row]:
+def as_trained(job: Job) -> Sequence[Row]:
     """The rows as a training pass sees them: PPO's with answers of the most tokens they may have."""
     if not isinstance(job.recipe, PPORecipe):
         return job.train
@@ -189,76 +150,72 @@ def _as_trained(job: Job) -> Sequence[Row]:
     return [replace(row, responses=answers) for row in job.train]
 
 
-def _memory(job: Job, trainable: int, tokens: int, targets: int) -> Memory:
-    """For the longest pass, of `tokens` and `targets`."""
-    backbone, training = job.backbone, job.recipe.training
-    full = training.method == "full"
-    passing = activation_bytes(backbone, tokens, full=full, recomputed=False)
-    return Memory(
-        weights=_weight_bytes(backbone),
-        training_state=trainable * (GRADIENT_BYTES + ADAM_BYTES + (0 if full else MASTER_BYTES)),
-        activations=activation_bytes(backbone, tokens, full=full, recomputed=training.gradient_checkpointing),
-        head=_head_bytes(backbone, targets, full=full),
-        data=(job.train.tokens + job.held_out.tokens) * DATA_BYTES_PER_TOKEN,
-        allocator=int(ALLOCATOR_SHARE * passing) if backbone.device.type == "cpu" else 0,
-    )
+def reward_kind(sources: Sequence[RewardSource]) -> RewardKind:
+    """What scores PPO's answers, as far as memory goes: the largest of the sources.
 
-
-def activation_bytes(backbone: Backbone, tokens: int, *, full: bool, recomputed: bool) -> int:
-    """What a forward pass over `tokens` keeps for backward, and what backward itself needs for one layer.
-
-    A token keeps, in each layer of hidden size `h`, key width `k` and intermediate size `f`, in numbers of
-    the compute type: `7h` (what goes into the projections of attention, its query and output, into its output
-    projection, into the MLP, and into two norms), `4k` (keys and values, again for each response of a pair)
-    and `4f` (gate, its activation, up, and their product; under LoRA gate and up alone). Trained norms keep
-    their input in fp32, and their output. With gradient checkpointing a layer keeps its input, `h`, and
-    computes the rest again. The numbers are a Llama's; Gemma 3 keeps up to a fifth more, GPT-2 a half.
+    A folder that is not there yet is taken for a reward model over the same weights: a run that is to come.
     """
-    config: Any = backbone.model.config.get_text_config()
-    number = backbone.compute_dtype.itemsize
-    hidden = int(config.hidden_size)
-    gated = 4 if full else 2
-    layer = number * (7 * hidden + 4 * _key_width(config) + gated * _intermediate_size(config))
-    layer += 2 * hidden * (2 * FP32_BYTES - number) if full else 0
-    kept = number * hidden if recomputed else layer
-    working = 2 * layer if recomputed else layer
-    return tokens * (int(config.num_hidden_layers) * kept + working)
+    kinds = {_kind_of(source.model) for source in sources if source.model is not None}
+    return "model" if "model" in kinds else "adapter" if kinds else "outside"
 
 
-def _key_width(config: Any) -> int:
-    heads = getattr(config, "num_attention_heads", None) or 1
-    width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return int((getattr(config, "num_key_value_heads", None) or heads) * width)
+def _kind_of(name: str) -> RewardKind:
+    """Whether this reward model is an adapter, or has weights of its own."""
+    folder = Path(name).expanduser()
+    places = (folder, folder / "adapter")
+    is_adapter = any((place / "adapter_config.json").is_file() for place in places)
+    return "adapter" if is_adapter or not folder.exists() else "model"
 
 
-def _intermediate_size(config: Any) -> int:
-    """Of the MLP; four times the hidden size is what GPT-2 and its kin mean by leaving it out."""
-    size = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
-    return int(size or 4 * config.hidden_size)
+def _settings(job: Job, own: Shape) -> dict[str, Any]:
+    """What `predict` wants to know beside what its passes hold."""
+    recipe, backbone = job.recipe, job.backbone
+    training, lora = recipe.training, recipe.lora
+    found: dict[str, Any] = {
+        "method": training.method,
+        "compute": backbone.compute_dtype,
+        "device": backbone.device.type,
+        "rank": lora.rank,
+        "adapted": lora.targets,
+        "dropout": lora.dropout > 0,
+        "recomputed": training.gradient_checkpointing,
+        "data_tokens": job.train.tokens + job.held_out.tokens,
+        "held_out": bool(job.held_out),
+        "merged": recipe.export.merged,
+    }
+    if isinstance(recipe, PPORecipe):
+        found |= {
+            "critic": recipe.objective.critic,
+            "reward": reward_kind(recipe.reward),
+            "rollout": _rollout(job, recipe.rollout),
+        }
+    return found
 
 
-def _weight_bytes(backbone: Backbone) -> int:
-    number = backbone.compute_dtype.itemsize if backbone.compute_dtype != backbone.model.dtype else 0
-    return sum(weight.numel() * (weight.element_size() + number) for weight in backbone.model.parameters())
-
-
-def _head_bytes(backbone: Backbone, targets: int, *, full: bool) -> int:
-    """Chunks of logits, the targets' states and their gradients; the gradient of a trained head, twice."""
-    vocabulary, hidden = backbone.head().weight.shape
-    chunk = min(chunk_rows(vocabulary), targets) * vocabulary * FP32_BYTES
-    states = 2 * targets * hidden * backbone.compute_dtype.itemsize
-    return HEAD_CHUNKS * chunk + states + (2 * vocabulary * hidden * FP32_BYTES if full else 0)
-
-
-def _adapter_parameters(backbone: Backbone, lora: LoraSettings, seed: int) -> int:
-    """Counted on the adapter itself: which layers a name means is PEFT's to say."""
-    backbone.train_lora(
-        rank=lora.rank, alpha=lora.alpha, dropout=lora.dropout, targets=lora.targets, seed=seed
+def _rollout(job: Job, settings: RolloutSettings) -> Rollout:
+    """The largest batch of answers that is sampled at one time."""
+    asked = max(
+        min(job.recipe.training.batch_size, len(job.train)), min(settings.held_out_prompts, len(job.held_out))
     )
-    try:
-        return sum(parameter.numel() for parameter in backbone.trainable().values())
-    finally:
-        backbone.drop_adapter()
+    prompts = min(asked, max(settings.at_once // settings.samples, 1))
+    longest = max(len(row.prompt) for row in [*job.train, *job.held_out])
+    return Rollout(prompts * settings.samples, longest, settings.max_new_tokens, settings.merge)
+
+
+def _trainable(job: Job, own: Shape) -> int:
+    """Parameters that are trained; a scalar head's are next to none and left out.
+
+    Raises:
+        ModelError: the model has none of the layers that LoRA is to adapt.
+    """
+    recipe = job.recipe
+    if recipe.training.method == "full":
+        return own.parameters
+    if not own.adapted(recipe.lora.targets):
+        what = f"LoRA cannot be put on this model: it has no layers {recipe.lora.targets}"
+        raise ModelError(what, where="lora.targets", mend="Name layers as the model does, or say all-linear.")
+    two = isinstance(recipe, PPORecipe) and recipe.objective.critic == "adapter"
+    return own.adapter_parameters(recipe.lora.rank, recipe.lora.targets) * (2 if two else 1)
 
 
 def _passes(rows: Sequence[Row], tokens_per_row: int) -> list[list[Row]]:

@@ -4,10 +4,12 @@
 the peak. Formulas have reasons; the few constants that were measured say how.
 """
 
-from heedful.training.memory.predict import CriticKind, Method, RewardKind, Rollout, Stage, predict
+from heedful.training.memory.asked import Copies, CriticKind, Method, RewardKind, Rollout, Stage
+from heedful.training.memory.predict import predict
 from heedful.training.memory.prediction import Part, Phase, Prediction
 
 __all__ = [
+    "Copies",
     "CriticKind",
     "Method",
     "Part",

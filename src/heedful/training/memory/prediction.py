@@ -96,6 +96,10 @@ class Prediction:
         """A phase by its name. Raises KeyError."""
         return {phase.name: phase for phase in self.phases}[name]
 
+    def by_phase(self) -> str:
+        """Every phase with its total, in a line."""
+        return ", ".join(f"{phase.name} {phase.total / GB:.1f}" for phase in self.phases) + " GB"
+
     def to_json(self) -> dict[str, object]:
         """Plain values: bytes by phase, role and kind."""
         return {

@@ -1,7 +1,9 @@
 """Bytes of the things that are in memory while a model trains, each a formula of the model's shape.
 
-Sizes are those of this package's own code: a norm that keeps no fp32 copy, a gated MLP that keeps two of its
-four matrices, an LM head that takes logits a chunk at a time.
+They are those of this package's own code: a norm that keeps no fp32 copy, a gated MLP that keeps two of its
+four matrices, an LM head that takes logits a chunk at a time. `h`, `q`, `k`, `f` and `V` are the widths of
+the residual stream, of queries, of keys, of the MLP, and of the vocabulary. The numbers of what a layer
+keeps are a Llama's; Gemma 3 keeps up to a fifth more, GPT-2 a half.
 """
 
 from __future__ import annotations
@@ -9,64 +11,86 @@ from __future__ import annotations
 import torch
 
 from heedful.models.logprobs import chunk_rows
-from heedful.models.shape import Shape
+from heedful.models.shape import Shape, Targets
 
 FP32_BYTES = 4
 # AdamW's two moments of a trained parameter, in fp32.
 ADAM_BYTES = 8
-# Chunks of fp32 logits alive at once: logits, log-probs, the chunk before, and a cast of the gradient.
-HEAD_CHUNKS = 4
-# A weight in NF4: half a byte, and an fp32 scale for every 64 of them that is itself kept in 8 bits, with an
-# fp32 scale for every 256 of those (Dettmers et al. 2023, section 3).
+# Chunks of fp32 logits alive at once: logits and their log-softmax, and of the chunk before the gradient.
+CHUNKS_OF_ONE, CHUNKS_OF_SEVERAL = 2, 3
+# A weight in NF4: half a byte, a scale in 8 bits for every 64 of them, and an fp32 scale for every 256 of
+# those (Dettmers et al. 2023, section 3).
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 # A token id in a Python list (a pointer and an int), and the text it came from.
 DATA_BYTES_PER_TOKEN = 48
+# Copies of the largest parameter that AdamW makes while it moves it: the root of a moment, and the quotient.
+STEP_COPIES = 2
 
 
-def layer_bytes(shape: Shape, tokens: int, number: int, *, full: bool) -> int:
+def layer_bytes(shape: Shape, tokens: int, number: int, *, full: bool, dropout: bool = False) -> int:
     """What one layer keeps of `tokens` for backward, in numbers of `number` bytes.
 
-    A token keeps, for hidden size `h`, query width `q`, key width `k` and intermediate size `f`: `5h` (what
-    goes into the projections of attention, into the MLP, and into two norms, and what the norms of them
-    are), `2q` (the query, and what goes into the output projection), `4k` (keys and values, again for each
-    response of a pair) and `4f` (gate, its activation, up, and their product; under LoRA gate and up alone).
-    Trained norms keep their input in fp32, and their output. The numbers are a Llama's; Gemma 3 keeps up to
-    a fifth more, GPT-2 a half.
+    A token keeps `4h` (what goes into two norms and comes out of them), `3q` (queries, what attention makes
+    of them, and the same laid out anew), `4k` (keys and values, and again for each response of a pair) and
+    `2f` (the MLP's gate and what goes up). Trained norms keep their input in fp32 and what it is normed to;
+    a trained MLP, or one whose adapter drops out, keeps all four of its matrices. Adapters that drop out
+    keep what is left of their own input, in fp32, and which numbers those are.
     """
-    gated = 4 if full else 2
-    kept = 5 * shape.hidden + 2 * shape.query_width + 4 * shape.key_width + gated * shape.intermediate
-    norms = 2 * shape.hidden * (2 * FP32_BYTES - number) if full else 0
-    return tokens * (number * kept + norms)
+    lean = not full and not dropout
+    numbers = 4 * shape.hidden + 3 * shape.query_width + 4 * shape.key_width
+    numbers += (2 if lean else 4) * shape.intermediate
+    kept = number * numbers
+    if full:
+        kept += 2 * shape.hidden * (2 * FP32_BYTES - number)
+    if dropout:
+        inputs = sum(inputs for inputs, _ in shape.linears.values()) // shape.layers
+        kept += inputs * (FP32_BYTES + 1)
+    return tokens * kept
 
 
-def activation_bytes(shape: Shape, tokens: int, number: int, *, full: bool, recomputed: bool) -> int:
-    """What a forward pass over `tokens` keeps for backward, and what backward itself needs for one layer.
+def activation_bytes(
+    shape: Shape, tokens: int, number: int, *, full: bool, recomputed: bool, dropout: bool = False
+) -> int:
+    """What a forward pass over `tokens` keeps for backward.
 
-    With gradient checkpointing a layer keeps its input and computes the rest again.
+    That is what every layer keeps, and three times the residual stream around the last norm. With gradient
+    checkpointing a layer keeps its input alone.
     """
-    layer = layer_bytes(shape, tokens, number, full=full)
-    kept = tokens * number * shape.hidden if recomputed else layer
-    return shape.layers * kept + (2 * layer if recomputed else layer)
+    layer = layer_bytes(shape, tokens, number, full=full, dropout=dropout)
+    stream = tokens * number * shape.hidden
+    return shape.layers * (stream if recomputed else layer) + 3 * stream
+
+
+def working_bytes(
+    shape: Shape, tokens: int, number: int, *, full: bool, recomputed: bool, dropout: bool = False
+) -> int:
+    """What the backward pass of one layer needs beside what is kept: as much again, and with gradient
+    checkpointing first the layer itself.
+    """
+    layer = layer_bytes(shape, tokens, number, full=full, dropout=dropout)
+    return 2 * layer if recomputed else layer
 
 
 def passing_bytes(shape: Shape, tokens: int, number: int) -> int:
-    """What a forward pass over `tokens` has in hand where nothing is kept: the widest of a layer's two
-    halves, and the residual stream before and after.
+    """What a forward pass over `tokens` has in hand where nothing is kept: the residual stream before and
+    after, and the wider of a layer's two halves.
     """
-    attention = 2 * shape.query_width + 3 * shape.key_width + shape.hidden
+    attention = 3 * shape.query_width + 4 * shape.key_width
     return tokens * number * (3 * shape.hidden + max(attention, 3 * shape.intermediate))
 
 
-def head_bytes(shape: Shape, targets: int, number: int, *, full: bool, learns: bool = True) -> int:
-    """Chunks of logits, the targets' states and their gradients; the gradient of a trained head, twice.
+def logit_bytes(shape: Shape, targets: int) -> int:
+    """Chunks of logits that are in memory at once."""
+    rows = chunk_rows(shape.vocabulary)
+    chunks = CHUNKS_OF_ONE if targets <= rows else CHUNKS_OF_SEVERAL
+    return chunks * min(rows, targets) * shape.vocabulary * FP32_BYTES
 
-    Args:
-        learns: there is a backward pass.
+
+def head_gradient_bytes(shape: Shape, number: int) -> int:
+    """A trained LM head's gradient, `V · h` in fp32 before it is added to those of the passes before; of a
+    head that computes in another type also in that.
     """
-    chunk = min(chunk_rows(shape.vocabulary), targets) * shape.vocabulary * FP32_BYTES
-    states = (2 if learns else 1) * targets * shape.hidden * number
-    gradient = 2 * shape.embedding * FP32_BYTES if full and learns else 0
-    return HEAD_CHUNKS * chunk + states + gradient
+    return shape.embedding * (FP32_BYTES + (number if number != FP32_BYTES else 0))
 
 
 def cache_bytes(shape: Shape, responses: int, tokens: int, number: int) -> int:
@@ -75,10 +99,13 @@ def cache_bytes(shape: Shape, responses: int, tokens: int, number: int) -> int:
 
 
 def weight_bytes(shape: Shape, kept: torch.dtype, *, quantised: bool = False) -> int:
-    """The weights as they are kept; of a quantised model all but the embeddings, the head and the norms in
-    NF4.
-    """
+    """The weights as they are kept; of a quantised model all but embeddings, head and norms in NF4."""
     if not quantised:
         return shape.parameters * kept.itemsize
     rest = shape.parameters - shape.multiplied
     return int(shape.multiplied * NF4_BYTES) + rest * kept.itemsize
+
+
+def folded_bytes(shape: Shape, adapted: Targets, number: int) -> int:
+    """A copy of the weights that an adapter changes."""
+    return number * sum(inputs * outputs for inputs, outputs in shape.adapted(adapted).values())
