@@ -139,7 +139,7 @@ def test_pairs_and_a_reward_that_sides_with_them_are_for_both_in_turn(work: Path
     assert isinstance(load_any(first), PipelineRecipe)
     second = load_any(then)
     assert isinstance(second, PPORecipe)
-    assert second.model.name == "runs/advised/dpo"
+    assert second.model.name == "runs/pipeline/dpo"
 
 
 def test_pairs_judged_both_ways_are_cleaned_first(work: Path, able: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -164,3 +166,15 @@ def test_every_situation_has_an_answer_with_reasons(
         assert found.stages[-1] != "reward"
         assert "ppo" not in found.stages or "reward" in found.stages or has_reward
         assert "sft" not in found.stages[1:]
+
+
+def test_the_page_tells_every_rule_with_its_sources() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/advice.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    for rule in RULES:
+        assert rule.id in rows
+        named = set(re.findall(r"[A-Z]\w+(?= et al\.)|\d{4}\.\d{5}", rule.source))
+        for source in named:
+            assert source in page, f"{rule.id}: {source}"
+        authors = {name for name in named if name.isalpha()}
+        assert all(name in rows[rule.id] for name in authors), f"{rule.id}: {authors}"

@@ -110,7 +110,7 @@ def _both(facts: Facts, readiness: Readiness) -> Said | None:
     return Said(
         f"{facts.data.pairs:,} pairs are enough for a reward model (about {REWARD_PAIRS:,})"
         f"{_learnable(facts)}, and {facts.data.unlabelled:,} prompts without labels (at least "
-        f"{MANY_PROMPTS:,}) are where it can say something new. The pairs are near the model{_near(facts)}: "
+        f"{MANY_PROMPTS:,}) are where it can say something new. The pairs are near the model{_near(facts)}. "
         "DPO first, which they are enough for, and PPO from there.",
         sure,
     )
@@ -189,7 +189,7 @@ def _better_and_worse(facts: Facts) -> str:
 
 def _near(facts: Facts) -> str:
     gap = facts.model.good_above_own
-    return "" if gap is None else f" ({nats(gap)} above its own answers, within {DISTANCE:g})"
+    return "" if gap is None else f": {nats(gap)} above its own answers, within {DISTANCE:g}"
 
 
 def _near_or_far(facts: Facts) -> str:
@@ -227,7 +227,7 @@ AIMING = (
     ),
     AimRule(
         "reward_and_prompts",
-        "Ivison et al. 2024 (2406.09279); Stiennon et al. 2020, section 4.3",
+        "Ivison et al. 2024 (2406.09279); Stiennon et al. 2020, section 4.1",
         _reward,
         ("ppo",),
     ),

@@ -53,7 +53,7 @@ class Inputs:
     reading: Mapping[str, Any] = field(default_factory=dict)
     reward: str | None = None
     shown: str | None = None
-    output: str = "runs/advised"
+    output: str = "runs/pipeline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class _Recipe:
             "model": {"name": f"{output}/dpo"},
             "data": self._prompts(),
             "reward": [reward],
-            "output": f"{output}/dpo-ppo",
+            "output": f"{output}-ppo",
         }
         own = self._stage("ppo", "")
         values["data"] |= own.pop("data")

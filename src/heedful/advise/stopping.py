@@ -27,8 +27,8 @@ from heedful.checks.agreement import ALPHA
 
 # Ours: one record in twenty that says the opposite of another, or nothing, is more than chance slips.
 MOST_FAULTY = 0.05
-# Chowdhury et al. 2024 (rDPO) and Gao et al. 2024 study up to 40 to 45% of flipped labels, and the loss is
-# steep on the way; ours is where three labels in ten teach the opposite and no smoothing makes up for it.
+# Chowdhury et al. 2024 (rDPO) and Gao et al. 2024 study up to 40% of flipped labels, and the loss is steep on
+# the way; ours is where three labels in ten teach the opposite.
 MOST_FLIPPED = 0.3
 
 

@@ -89,7 +89,7 @@ def advise(
     prompts: Files = (),
     reading: Mapping[str, Any] | None = None,
     quick: bool = False,
-    output: str = "runs/advised",
+    output: str = "runs/pipeline",
     max_length: int = MAX_LENGTH,
     seed: int = 0,
     reporter: Reporter | None = None,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -40,8 +41,8 @@ def _reasons(console: Console, title: str, reasons: Sequence[Reason]) -> None:
         console.print()
         if at == 0:
             _line(console, title, style="bold")
-        _line(console, f"  {reason.words}")
-        _line(console, f"  [{reason.rule}] {reason.source}", style="dim")
+        _line(console, reason.words, indent=2)
+        _line(console, f"[{reason.rule}] {reason.source}", style="dim", indent=2)
 
 
 def _roads_title(facts: Facts) -> str:
@@ -51,15 +52,15 @@ def _roads_title(facts: Facts) -> str:
 
 
 def _roads(recommendation: Recommendation, facts: Facts) -> Iterable[Sequence[str]]:
-    aligned = [stage for stage in recommendation.stages if stage in ("dpo", "ppo")]
-    advised = "+".join(aligned) or ("sft" if recommendation.stages else "")
+    stages = recommendation.stages
+    advised = "+".join(stage for stage in stages if stage in ("dpo", "ppo"))
+    words = {advised: "advised", **({"sft": "first" if advised else "advised"} if "sft" in stages else {})}
     for one in facts.costs:
-        fits = "advised" if one.road == advised else ""
         yield (
             ROAD_WORDS[one.road],
             gigabytes(one.memory),
             "" if one.seconds is None else time(one.seconds),
-            fits if one.fits else "does not fit",
+            words.get(one.road, "") if one.fits else "does not fit",
         )
 
 
@@ -80,6 +81,9 @@ def _table(
     console.print(table)
 
 
-def _line(console: Console, text: str, style: str = "") -> None:
+def _line(console: Console, text: str, style: str = "", indent: int = 0) -> None:
     """A paragraph, wrapped on a terminal and one line elsewhere; never read as markup."""
-    console.print(Text(clean(text), style=style), soft_wrap=not console.is_terminal)
+    if console.is_terminal:
+        console.print(Padding(Text(clean(text), style=style), (0, 0, 0, indent), expand=False))
+    else:
+        console.print(Text(" " * indent + clean(text), style=style), soft_wrap=True)
