@@ -17,6 +17,7 @@ from heedful.evaluation.calibration import (
     sigmoid,
 )
 from heedful.intervals import wilson
+from tests.evaluation.coverage import HIGHEST, LOWEST, assert_covers
 
 LOG_3 = math.log(3)  # σ(log 3) = 3/4
 
@@ -297,15 +298,40 @@ def test_a_model_that_is_rather_wrong_has_none() -> None:
     assert not divided.any()
 
 
-def test_the_temperatures_interval_covers_as_often_as_it_says() -> None:
-    rng, covered = np.random.default_rng(0), 0
-    for _ in range(300):
-        z = rng.normal(0, 2, size=(60, 4))
-        noise = rng.random((60, 1)) if rng.random() < 0.5 else rng.random((60, 4))  # alike or not
-        labels = (noise < sigmoid(z / 1.6)).astype(float)
-        found = fit_temperature(z.ravel(), labels.ravel(), groups=np.repeat(np.arange(60), 4).tolist())
-        covered += found.low <= 1.6 <= found.high
-    assert 0.91 <= covered / 300 <= 0.99
+def simulated_groups(rng: np.random.Generator, prompts: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Four pairs to a prompt, people alike in half of the experiments; σ(z / 1.6) is what they decide by."""
+    z = rng.normal(0, 2, size=(prompts, 4))
+    noise = rng.random((prompts, 1)) if rng.random() < 0.5 else rng.random((prompts, 4))
+    labels = (noise < sigmoid(z / 1.6)).astype(float)
+    return z.ravel(), labels.ravel(), np.repeat(np.arange(prompts), 4).tolist()
+
+
+def test_the_temperatures_interval_holds_it() -> None:
+    def experiment(rng: np.random.Generator) -> tuple:
+        z, labels, groups = simulated_groups(rng, 60)
+        found = fit_temperature(z, labels, groups=groups)
+        return (found.low, found.high), 1.6
+
+    assert_covers(experiment)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [30, 200])
+def test_the_intervals_of_a_calibrated_model_hold_the_truth(n: int) -> None:
+    """And its calibration error is within chance in 95 of 100 cases."""
+    chances = sigmoid(np.random.default_rng(9).normal(0, 1.5, size=4_000_000))
+    brier = float((chances * (1 - chances)).mean())
+    log_loss = float(log_losses(np.log(chances / (1 - chances)), chances).mean())
+    rng, simulations = np.random.default_rng(0), 500
+    held = dict.fromkeys(("brier", "log loss", "within chance"), 0)
+    for _ in range(simulations):
+        z = rng.normal(0, 1.5, size=n)
+        found = calibration(z, (rng.random(n) < sigmoid(z)).astype(float))
+        held["brier"] += found.brier_interval[0] <= brier <= found.brier_interval[1]
+        held["log loss"] += found.log_loss_interval[0] <= log_loss <= found.log_loss_interval[1]
+        held["within chance"] += found.ece <= found.ece_by_chance
+    shares = {name: count / simulations for name, count in held.items()}
+    assert all(LOWEST <= share <= HIGHEST for share in shares.values()), shares
 
 
 def test_each_half_is_divided_by_the_temperature_of_the_other() -> None:

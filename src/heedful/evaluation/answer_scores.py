@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heedful.errors import DataError
-from heedful.intervals import Interval, bootstrap
+from heedful.evaluation.estimates import mean
+from heedful.intervals import Interval
 
 LEAST_ANSWERS = 5  # below which a mean is that of a few answers, and none is given
 
@@ -22,7 +23,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean over prompts with its 95% interval, a bootstrap over them.
+    """A mean over prompts with its 95% interval, that of `estimates.mean`.
 
     Attributes:
         value, low, high: nan where there are fewer than `LEAST_ANSWERS` prompts.
@@ -78,4 +79,5 @@ def _mean(values: Array) -> Mean:
     known = values[~np.isnan(values)]
     if len(known) < LEAST_ANSWERS:
         return Mean(math.nan, math.nan, math.nan, len(known))
-    return Mean(float(known.mean()), *bootstrap(known), len(known))
+    found = mean(known)
+    return Mean(found.value, found.low, found.high, len(known))

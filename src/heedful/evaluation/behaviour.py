@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from heedful.errors import DataError
+from heedful.evaluation.estimates import mean
 from heedful.intervals import Interval, bootstrap, wilson
 from heedful.records import Messages
 
@@ -109,8 +110,7 @@ def measure(answers: Sequence[Answer], seed: int = 0) -> Behaviour:
     """Summarise the answers of one model.
 
     Several answers to one prompt are not independent: words are resampled by prompt, and a share's interval
-        is that of
-    as many trials as there are prompts, which errs on the wide side.
+    is that of as many trials as there are prompts, which errs on the wide side.
 
     Args:
         answers: at least one.
@@ -131,7 +131,7 @@ def measure(answers: Sequence[Answer], seed: int = 0) -> Behaviour:
         ended_share=ended,
         ended_interval=wilson(ended * trials, trials),
         words=float(words.mean()),
-        words_interval=bootstrap(words, groups=prompts, seed=seed),
+        words_interval=mean(words, groups=prompts, seed=seed).interval,
         words_median=float(np.median(words)),
         words_median_interval=bootstrap(words, statistic=np.median, groups=prompts, seed=seed),
         preamble_share=preamble,

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heedful.errors import DataError
-from heedful.intervals import LEVEL, RESAMPLES, Interval, bootstrap, group_codes, share
+from heedful.evaluation.estimates import mean
+from heedful.intervals import LEVEL, RESAMPLES, Interval, group_codes, share
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -141,9 +142,9 @@ def calibration(
         ece=sum(bin.n * abs(bin.predicted - bin.observed) for bin in bins) / len(z),
         ece_by_chance=_by_chance(sure, outcomes, members, codes, seed),
         brier=float(brier.mean()),
-        brier_interval=bootstrap(brier, groups=labelled, seed=seed),
+        brier_interval=mean(brier, groups=labelled, seed=seed).interval,
         log_loss=float(losses.mean()),
-        log_loss_interval=bootstrap(losses, groups=labelled, seed=seed),
+        log_loss_interval=mean(losses, groups=labelled, seed=seed).interval,
         bins=tuple(bins),
     )
 
