@@ -68,9 +68,16 @@ def _make(study: Study) -> None:
     counts_file(study).write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
 
 
-def few_and_noisy(pairs: Sequence[Preference], *, count: int, flipped: float) -> list[Preference]:
-    """The first `count` pairs, with so large a share of them, drawn by chance, turned round."""
-    kept = list(pairs[:count])
+def few_and_noisy(texts: Sequence[str], *, count: int, flipped: float) -> list[Preference]:
+    """Sentences, two by two, the one with the higher gold reward chosen; ties are left out. So large a share of
+    the pairs, drawn by chance, is turned round.
+    """
+    prompt = task.PROXY_PROMPT
+    whole = [f" {text}" for text in texts]
+    golds = task.gold([""] * len(texts), whole)
+    sides = [whole[at : at + 2] for at in range(0, len(whole) - 1, 2)]
+    scores = [golds[at : at + 2] for at in range(0, len(golds) - 1, 2)]
+    kept = list(label([prompt] * len(sides), sides, scores))[:count]
     for at in random.Random(SEED).sample(range(len(kept)), round(flipped * len(kept))):
         kept[at] = replace(kept[at], chosen=kept[at].rejected, rejected=kept[at].chosen)
     return kept

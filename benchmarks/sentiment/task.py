@@ -29,11 +29,12 @@ SAMPLES = 2
 REWARD: dict[str, Any] = {"batch_size": 16, "epochs": 2.0, "learning_rate": 5e-4}
 # DPO, ours and TRL's; the rate is the better of 1e-4 and 5e-4 by the gold reward on validation prompts.
 DPO: dict[str, Any] = {"batch_size": 32, "epochs": 2.0, "learning_rate": 5e-4}
-# Over-optimisation: a reward model of few pairs, a share of which are turned round, and a policy that nothing
-# holds to the SFT model: no pull, and no guard that would bring it back.
+# Over-optimisation: a reward model of few pairs of sentences that people wrote, a share of them turned round,
+# and a policy that nothing holds to the SFT model: no pull, and no guard that would bring it back.
 PROXY_PAIRS = 128
 PROXY_FLIPPED = 0.25
-PROXY: dict[str, Any] = {"batch_size": 16, "epochs": 4.0, "learning_rate": 5e-4}
+PROXY_PROMPT = "review:"
+PROXY: dict[str, Any] = {"batch_size": 16, "epochs": 3.0, "learning_rate": 5e-4}
 UNHELD: dict[str, Any] = {
     "beta": 0.0,
     "max_kl": 1e6,

@@ -53,8 +53,8 @@ def proxy(study: Study) -> None:
     """A reward model of few labels, some of them wrong: one that a policy can please without being better."""
     import heedful
 
-    learned, judged = preferences(study)
-    few = pairs.few_and_noisy(heedful.read(learned), count=task.PROXY_PAIRS, flipped=task.PROXY_FLIPPED)
+    _, judged = preferences(study)
+    few = pairs.few_and_noisy(study.parts().sft, count=task.PROXY_PAIRS, flipped=task.PROXY_FLIPPED)
     train = partial(heedful.train.reward, study.base, few, held_out=judged, **task.COMMON, **task.PROXY)
     study.run(study.proxy, train, wait=True)
 
