@@ -6,9 +6,7 @@ nothing; the job's backbone may be an outline, without weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, cast
 
 from heedful.errors import ModelError
@@ -16,13 +14,12 @@ from heedful.models import shape
 from heedful.models.scoring import row_budget
 from heedful.models.shape import Shape
 from heedful.quarantine import Counts
-from heedful.recipe import PPORecipe, RewardSource, RolloutSettings
-from heedful.render.packing import first_fit
-from heedful.render.rows import Row
+from heedful.recipe import PPORecipe, RolloutSettings
 from heedful.training import memory
 from heedful.training.job import Job
 from heedful.training.loop import batch
-from heedful.training.memory import Prediction, RewardKind, Rollout, Stage
+from heedful.training.memory import Prediction, Rollout, Stage
+from heedful.training.passes import as_trained, computed_tokens, passes_of, reward_kind
 from heedful.training.schedule import steps_per_epoch, total_steps
 
 
@@ -104,9 +101,9 @@ def plan(job: Job) -> Plan:
         for step in range(min(steps, per_epoch))
     ]
     budget = row_budget(training.tokens_per_row, backbone.device)
-    passes = [_passes(chosen, budget) for chosen in batches]
+    passes = [passes_of(chosen, budget) for chosen in batches]
     every = [rows for step in passes for rows in step]
-    lengths = [_computed_tokens(rows, packed) for rows in every]
+    lengths = [computed_tokens(rows, packed) for rows in every]
     own = shape.of_model(backbone.model, backbone.name)
     predicted = memory.predict(
         own,
@@ -139,32 +136,6 @@ def plan(job: Job) -> Plan:
         device=str(backbone.device),
         memory=predicted,
     )
-
-
-def as_trained(job: Job) -> Sequence[Row]:
-    """The rows as a training pass sees them: PPO's with answers of the most tokens they may have."""
-    if not isinstance(job.recipe, PPORecipe):
-        return job.train
-    rollout = job.recipe.rollout
-    answers = ([0] * rollout.max_new_tokens,) * rollout.samples
-    return [replace(row, responses=answers) for row in job.train]
-
-
-def reward_kind(sources: Sequence[RewardSource]) -> RewardKind:
-    """What scores PPO's answers, as far as memory goes: the largest of the sources.
-
-    A folder that is not there yet is taken for a reward model over the same weights: a run that is to come.
-    """
-    kinds = {_kind_of(source.model) for source in sources if source.model is not None}
-    return "model" if "model" in kinds else "adapter" if kinds else "outside"
-
-
-def _kind_of(name: str) -> RewardKind:
-    """Whether this reward model is an adapter, or has weights of its own."""
-    folder = Path(name).expanduser()
-    places = (folder, folder / "adapter")
-    is_adapter = any((place / "adapter_config.json").is_file() for place in places)
-    return "adapter" if is_adapter or not folder.exists() else "model"
 
 
 def _settings(job: Job, own: Shape) -> dict[str, Any]:
@@ -216,15 +187,3 @@ def _trainable(job: Job, own: Shape) -> int:
         raise ModelError(what, where="lora.targets", mend="Name layers as the model does, or say all-linear.")
     two = isinstance(recipe, PPORecipe) and recipe.objective.critic == "adapter"
     return own.adapter_parameters(recipe.lora.rank, recipe.lora.targets) * (2 if two else 1)
-
-
-def _passes(rows: Sequence[Row], tokens_per_row: int) -> list[list[Row]]:
-    return [[rows[i] for i in members] for members in first_fit([row.tokens for row in rows], tokens_per_row)]
-
-
-def _computed_tokens(rows: Sequence[Row], packed: bool) -> int:
-    """Tokens of one forward pass: those of the rows, or of a padded matrix with a row for each response."""
-    if packed:
-        return sum(row.tokens for row in rows)
-    width = max(len(row.prompt) + max(map(len, row.responses)) for row in rows)
-    return width * sum(len(row.responses) for row in rows)
