@@ -24,6 +24,7 @@ _HOMES = {
     "Rating": "heedful.records",
     "advise": "heedful.advising",
     "check": "heedful.checks",
+    "compare": "heedful.comparing",
     "evaluate": "heedful.evaluating",
     "label": "heedful.labelling",
     "load": "heedful.models.loading",

@@ -12,6 +12,7 @@ from heedful.cli import (
     advise,
     check,
     collect,
+    compare,
     convert,
     evaluate,
     inspect,
@@ -67,6 +68,7 @@ app.command()(train.dpo)
 app.command()(train.ppo)
 app.command()(train.rlhf)
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.command()(talk.generate)
 app.command()(talk.chat)
 app.command()(models.export)

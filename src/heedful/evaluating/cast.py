@@ -84,7 +84,7 @@ def _reference(model: Named, models: Models) -> Subject | None:
     if isinstance(model, Backbone):
         return Subject.held(model.name, model, "reference")
     name = origin(model)
-    return None if name is None else Subject.named(name, models, _shown(name))
+    return None if name is None else Subject.named(name, models, shown(name))
 
 
 def origin(name: str) -> str | None:
@@ -112,7 +112,7 @@ def template_of(model: Named) -> TemplateName:
     return "auto" if trained == "chat" else trained
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A model as its user would name it: the catalog's name, or the run and no folder within it."""
     folder, run = Path(name), RunFolder.around(name)
     if folder.parent == catalog.cache_folder() / "models":

@@ -48,8 +48,8 @@ def made_from(
             for one in who.order
         ],
         data={
-            "held_out": _data(data, records),
-            "demonstrations": None if told is None else _data(told, demonstrations),
+            "held_out": described(data, records),
+            "demonstrations": None if told is None else described(told, demonstrations),
         },
         prompts={
             "held_out": len({record.prompt for record in records}),
@@ -61,7 +61,7 @@ def made_from(
         },
         sampling=asdict(sampling),
         seed=sampling.seed,
-        **_here(),
+        **here(),
     )
 
 
@@ -70,9 +70,9 @@ def made_from_reward(model: str, data: Data, records: Kept[Any], quality: Reward
     return Made(
         kind="reward",
         models=[{"name": model, "part": "model", "fingerprint": fingerprints.of_source(resolve(model))}],
-        data={"held_out": _data(data, records), "demonstrations": None},
+        data={"held_out": described(data, records), "demonstrations": None},
         numbers=judging.main_numbers(quality),
-        **_here(),
+        **here(),
     )
 
 
@@ -92,7 +92,7 @@ def facts(made: Made, judged: Judged) -> dict[str, str]:
     }
 
 
-def _data(data: Data, records: Kept[Any]) -> dict[str, Any]:
+def described(data: Data, records: Kept[Any]) -> dict[str, Any]:
     counts = records.counts
     path = Path(data).expanduser() if isinstance(data, str | os.PathLike) else None
     is_file = path is not None and path.is_file()
@@ -107,7 +107,7 @@ def _data(data: Data, records: Kept[Any]) -> dict[str, Any]:
     }
 
 
-def _here() -> dict[str, Any]:
+def here() -> dict[str, Any]:
     return {
         "versions": versions(),
         "machine": machine.describe(),

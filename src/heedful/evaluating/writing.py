@@ -17,6 +17,7 @@ from typing import Any
 
 from heedful.errors import RunError
 from heedful.evaluation.behaviour import Answer
+from heedful.evaluation.duels import Duel
 from heedful.models.catalog import resolve
 from heedful.models.folders import write_text
 from heedful.records import Messages
@@ -30,23 +31,27 @@ SUMMARY, PAGE, CARD = "summary.json", "report.html", "model_card.md"
 ANSWERS, VERDICTS = "answers.jsonl", "verdicts.jsonl"
 
 
-def check(folder: Path) -> None:
+def check(folder: Path, *, made_by: str = MADE_BY, what: str = "an evaluation") -> None:
     """Refuse a folder that something else than an evaluation lies in.
+
+    Args:
+        made_by: what the summary there says of itself.
+        what: the same in words.
 
     Raises:
         RunError: what is there.
     """
     where, mend = str(folder), "Name another folder by --output."
     if folder.exists() and not folder.is_dir():
-        raise RunError("this is a file, and an evaluation is a folder.", where=where, mend=mend)
+        raise RunError(f"this is a file, and {what} is a folder.", where=where, mend=mend)
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     try:
-        ours = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["made_by"] == MADE_BY
+        ours = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["made_by"] == made_by
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
-        raise RunError("the folder holds something else than an evaluation.", where=where, mend=mend)
+        raise RunError(f"the folder holds something else than {what}.", where=where, mend=mend)
 
 
 def write_folder(
@@ -69,12 +74,12 @@ def write_folder(
         folder.mkdir(parents=True, exist_ok=True)
         # First of all: it is what shows that the folder is an evaluation's.
         summary = json.dumps(as_json(data, made), indent=2, ensure_ascii=False, allow_nan=False)
-        write_text(folder / SUMMARY, _encodable(f"{summary}\n"))
-        write_text(folder / ANSWERS, _lines(_answers(answers)))
-        write_text(folder / VERDICTS, _lines(_verdicts(data)))
+        write_text(folder / SUMMARY, encodable(f"{summary}\n"))
+        write_text(folder / ANSWERS, lines(answer_rows(answers)))
+        write_text(folder / VERDICTS, lines(_verdicts(data)))
         text = _card(model, data, made) if model is not None else None
         if text is not None:
-            write_text(folder / CARD, _encodable(text))
+            write_text(folder / CARD, encodable(text))
         write(data, folder / PAGE, _beside(model))
     except OSError as error:
         what = f"the evaluation cannot be written: {error.strerror or error}."
@@ -88,13 +93,14 @@ def _beside(model: str | None) -> dict[str, str]:
     return found if model is None else {**found, CARD: "the model\u2019s card"}
 
 
-def _answers(answers: Mapping[str, Sequence[Answer]]) -> Iterator[dict[str, Any]]:
+def answer_rows(answers: Mapping[str, Sequence[Answer]]) -> Iterator[dict[str, Any]]:
+    """A row an answer, those of one model together."""
     for model, own in answers.items():
         seen: Counter[Messages] = Counter()
         for answer in own:
             yield {
                 "model": model,
-                "prompt": _messages(answer.prompt),
+                "prompt": turns(answer.prompt),
                 "sample": seen[answer.prompt],
                 "answer": answer.text,
                 "ended": answer.ended,
@@ -106,30 +112,37 @@ def _answers(answers: Mapping[str, Sequence[Answer]]) -> Iterator[dict[str, Any]
 def _verdicts(data: ReportData) -> Iterator[dict[str, Any]]:
     for comparison in data.comparisons:
         for duel in comparison.duels:
-            yield {
-                "judge": comparison.judge,
-                "model": comparison.model,
-                "baseline": comparison.baseline,
-                "prompt": _messages(duel.prompt),
-                "answer": duel.answer,
-                "baseline_answer": duel.baseline,
-                "outcome": duel.outcome if duel.decided else None,
-                "forward": duel.forward,
-                "backward": duel.backward,
-                "margin": duel.margin,
-                "why": duel.why,
-            }
+            yield verdict_row(comparison.judge, comparison.model, comparison.baseline, duel)
 
 
-def _messages(conversation: Messages) -> list[dict[str, str]]:
+def verdict_row(judge: str, model: str, baseline: str, duel: Duel) -> dict[str, Any]:
+    """What a judge said of two answers, as a row."""
+    return {
+        "judge": judge,
+        "model": model,
+        "baseline": baseline,
+        "prompt": turns(duel.prompt),
+        "answer": duel.answer,
+        "baseline_answer": duel.baseline,
+        "outcome": duel.outcome if duel.decided else None,
+        "forward": duel.forward,
+        "backward": duel.backward,
+        "margin": duel.margin,
+        "why": duel.why,
+    }
+
+
+def turns(conversation: Messages) -> list[dict[str, str]]:
+    """A conversation as rows have it."""
     return [{"role": message.role, "content": message.content} for message in conversation]
 
 
-def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
-    return _encodable("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+def lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A row a line, as JSON."""
+    return encodable("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Without halves of surrogate pairs, which have no UTF-8 form."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

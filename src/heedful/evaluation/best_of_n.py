@@ -71,7 +71,7 @@ def expected(scores: ArrayLike, n: int, *, gold: ArrayLike | None = None, seed: 
             f"The best of {n} cannot be told from {samples} samples for each prompt.",
             mend="Sample more answers, or ask for fewer.",
         )
-    return mean((_chances(chosen_by, n) * read).sum(axis=1), seed=seed)
+    return mean((chances(chosen_by, n) * read).sum(axis=1), seed=seed)
 
 
 def curve(
@@ -89,18 +89,18 @@ def curve(
     )
 
 
-def _chances(scores: Array, n: int) -> Array:
+def chances(scores: Array, n: int) -> Array:
     """How likely each sample is the best of n of its prompt's samples, `[prompts, samples]`."""
     samples = scores.shape[1]
     by_place = np.array([math.comb(place, n - 1) / math.comb(samples, n) for place in range(samples)])
     below = np.concatenate([[0.0], np.cumsum(by_place)])  # how likely one of the lowest so many is the best
     ordered = np.sort(scores, axis=1)
-    chances = np.empty_like(scores)
+    found = np.empty_like(scores)
     for prompt, row in enumerate(ordered):
         first = np.searchsorted(row, scores[prompt], side="left")
         after = np.searchsorted(row, scores[prompt], side="right")
-        chances[prompt] = (below[after] - below[first]) / (after - first)
-    return chances
+        found[prompt] = (below[after] - below[first]) / (after - first)
+    return found
 
 
 def _checked(name: str, values: ArrayLike) -> Array:

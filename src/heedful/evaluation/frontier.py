@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heedful.evaluation.estimates import Estimate
-from heedful.intervals import Interval, difference
+from heedful.intervals import difference
 
 Place = Literal["frontier", "not clearly below", "below"]
 
@@ -41,8 +41,8 @@ class Placed:
     Attributes:
         point: the point.
         place: on the frontier where no other point has as much reward for as little KL; below it where
-            another has clearly more reward for no more KL, or as much for clearly less; between the two the
-            intervals do not tell.
+            another has clearly more reward for no more KL; between the two the intervals do not tell. (That
+            a reward is as high as another no interval shows, so that less KL alone makes nothing clear.)
         beaten_by: the points that have as much reward for as little KL, the highest reward first.
     """
 
@@ -60,8 +60,8 @@ def frontier(points: Sequence[Point]) -> tuple[Placed, ...]:
     placed = []
     for point in points:
         beating = [other for other in points if _beats(other, point)]
-        clearly = any(_clearly(other, point) for other in beating)
-        place: Place = "below" if clearly else "not clearly below" if beating else "frontier"
+        beaten = any(clearly(other, point) for other in beating)
+        place: Place = "below" if beaten else "not clearly below" if beating else "frontier"
         placed.append(Placed(point, place, tuple(sorted(beating, key=lambda p: -p.reward.value))))
     return tuple(placed)
 
@@ -71,9 +71,7 @@ def _beats(other: Point, point: Point) -> bool:
     return more >= 0 and less >= 0 and more + less > 0
 
 
-def _clearly(other: Point, point: Point) -> bool:
-    return _apart(other.reward, point.reward)[0] > 0 or _apart(other.kl, point.kl)[1] < 0
-
-
-def _apart(one: Estimate, other: Estimate) -> Interval:
-    return difference(one.value, one.interval, other.value, other.interval)
+def clearly(other: Point, point: Point) -> bool:
+    """Of a point that has as much reward for as little KL: whether it has clearly more."""
+    mine, theirs = point.reward, other.reward
+    return difference(theirs.value, theirs.interval, mine.value, mine.interval)[0] > 0

@@ -33,6 +33,7 @@ TERMS: dict[Form, Callable[[Array], Array]] = {
 
 PARAMETERS = 3  # start, α and β
 ROUNDING = 1e-9  # of rewards, relative: what is smaller is no fall
+COMMON = 1e-12  # of a variance, relative: points that differ by less have their errors in common
 NEIGHBOURS = 3  # points that are smoothed over, the point itself among them
 DRAWS = 4_000  # of what falls are seen where the gold reward does not fall
 
@@ -102,28 +103,39 @@ class OverOptimisation:
     established: bool
 
 
-def over_optimisation(points: Sequence[Point], *, form: Form, seed: int = 0) -> OverOptimisation:
+def over_optimisation(
+    points: Sequence[Point], *, form: Form, by_prompt: ArrayLike | None = None, seed: int = 0
+) -> OverOptimisation:
     """Fit both rewards and say whether gold turns.
 
     Args:
         points: of one way of optimising, the start among them where it is known (KL 0); any order.
         form: of the curves.
+        by_prompt: every point's gold reward on each of the prompts that all points share, at least two,
+            `[points, prompts]` in the order of the points. It tells what of the errors is common to points,
+            and takes the place of `gold_error`: neither a fall nor a curve's bend is made less sure by what
+            a prompt adds to all points, and points whose answers are in part the same stand for no more
+            than they tell.
         seed: of the draws that tell a fall from chance.
 
     Raises:
+        ValueError: `by_prompt` is not `[points, prompts]`.
         DataError: there are fewer than two points, or a figure is out of range.
     """
-    ordered = sorted(points, key=lambda point: point.kl)
+    order = sorted(range(len(points)), key=lambda at: points[at].kl)
+    ordered = [points[at] for at in order]
     if len(ordered) < 2:
         raise DataError(
             f"{len(ordered)} point shows no turn.", mend="Measure several checkpoints, or best of several n."
         )
     kls = np.array([point.kl for point in ordered])
     golds = np.array([point.gold for point in ordered])
-    errors = _errors(ordered)
+    shared = None if by_prompt is None else _covariance(by_prompt, order)
+    errors = _errors(ordered) if shared is None else None
     several = len(ordered) > PARAMETERS and len(np.unique(kls)) >= PARAMETERS
-    gold = fit(kls, golds, form=form, errors=errors) if several else None
+    gold = fit(kls, golds, form=form, errors=errors, covariance=shared and shared[0]) if several else None
     smooth = smoothed(golds, errors)
+    established = _falls_by(golds, *shared, seed) if shared else _falls(golds, errors, gold, seed)
     peak = int(np.argmax(smooth))
     return OverOptimisation(
         points=tuple(ordered),
@@ -131,11 +143,18 @@ def over_optimisation(points: Sequence[Point], *, form: Form, seed: int = 0) -> 
         gold=gold,
         peak=peak,
         fall=float(smooth[peak] - smooth[-1]),
-        established=_falls(golds, errors, gold, seed),
+        established=established,
     )
 
 
-def fit(kl: ArrayLike, reward: ArrayLike, *, form: Form, errors: ArrayLike | None = None) -> Curve:
+def fit(
+    kl: ArrayLike,
+    reward: ArrayLike,
+    *,
+    form: Form,
+    errors: ArrayLike | None = None,
+    covariance: ArrayLike | None = None,
+) -> Curve:
     """Least squares, with points weighed by their errors where those are known.
 
     With known errors the intervals are normal; else the error of every point is estimated from the scatter
@@ -145,6 +164,8 @@ def fit(kl: ArrayLike, reward: ArrayLike, *, form: Form, errors: ArrayLike | Non
         kl: `[points]`, nats, at least 0.
         reward: `[points]`.
         errors: standard errors of the rewards, `[points]`, above 0.
+        covariance: of the rewards' errors, `[points, points]`, in the place of `errors`. Points then count
+            alike: weights that undo a covariance which is itself estimated are less sure than none.
 
     Raises:
         ValueError: the lengths differ.
@@ -155,7 +176,7 @@ def fit(kl: ArrayLike, reward: ArrayLike, *, form: Form, errors: ArrayLike | Non
         raise ValueError(f"kl {list(kls.shape)} and reward {list(rewards.shape)} must be [points]")
     if not (np.isfinite(rewards) & np.isfinite(kls) & (kls >= 0)).all():
         raise DataError("A KL is below 0, or a KL or reward is not a finite number.")
-    least = PARAMETERS + (errors is None)
+    least = PARAMETERS + (errors is None and covariance is None)
     if len(np.unique(kls)) < PARAMETERS or len(kls) < least:
         raise DataError(
             f"{len(kls)} points at {len(np.unique(kls))} different KLs are too few for a curve.",
@@ -169,7 +190,10 @@ def fit(kl: ArrayLike, reward: ArrayLike, *, form: Form, errors: ArrayLike | Non
     found = inverse @ (weighted.T @ (rewards / known))
     left = rewards - design @ found
     wide = normal()
-    if errors is None:
+    if covariance is not None:
+        turned = inverse @ weighted.T
+        inverse = turned @ np.asarray(covariance, dtype=np.float64) @ turned.T
+    elif errors is None:
         freedom = len(d) - PARAMETERS
         inverse = inverse * float(left @ left) / freedom
         wide = student(freedom)
@@ -241,33 +265,60 @@ def _falls(golds: Array, errors: Array | None, gold: Curve | None, seed: int) ->
             return False
         freedom = len(golds) - PARAMETERS
         errors = np.full(len(golds), gold.scatter * math.sqrt(len(golds) / freedom))
-    errors = np.maximum(errors, ROUNDING * np.abs(golds).max())
-    if not errors.any():
+    return _falls_by(golds, np.diag(np.square(errors)), freedom, seed)
+
+
+def _falls_by(golds: Array, covariance: Array, freedom: int, seed: int) -> bool:
+    """The same with the errors' covariance, `[points, points]`, estimated with so many degrees of freedom; 0
+    where it is known.
+    """
+    smallest = np.square(ROUNDING * np.abs(golds).max())
+    if not covariance.any() and not smallest:
         return False
+    covariance = covariance + smallest * np.eye(len(golds))
     rng = np.random.default_rng(seed)
-    chance = _largest_fall(rng.normal(size=(DRAWS, len(golds))) * errors, errors)
+    sizes, axes = np.linalg.eigh(covariance)
+    spread = axes * np.sqrt(np.maximum(sizes, 0.0))
+    chance = _largest_fall(rng.normal(size=(DRAWS, len(golds))) @ spread.T, covariance)
     if freedom:
         chance /= np.sqrt(rng.chisquare(freedom, size=DRAWS) / freedom)
-    return float(_largest_fall(golds[None], errors)[0]) > float(np.quantile(chance, LEVEL))
+    return float(_largest_fall(golds[None], covariance)[0]) > float(np.quantile(chance, LEVEL))
 
 
-def _largest_fall(golds: Array, errors: Array) -> Array:
+def _largest_fall(golds: Array, covariance: Array) -> Array:
     """The largest fall in its own standard errors, from one to another mean of 1 to `NEIGHBOURS` points.
 
     Args:
         golds: `[draws, points]`.
-        errors: `[points]`.
+        covariance: of their errors, `[points, points]`.
     """
+    least = COMMON * np.diag(covariance).max()
     largest = np.full(len(golds), -math.inf)
     for width in range(1, min(NEIGHBOURS, golds.shape[1] // 2) + 1):
-        windows = np.lib.stride_tricks.sliding_window_view
-        means = windows(golds, width, axis=1).mean(axis=-1)
-        variances = windows(np.square(errors), width).mean(axis=-1) / width
+        means_of = np.lib.stride_tricks.sliding_window_view(np.eye(golds.shape[1]), width, axis=0).mean(
+            axis=-1
+        )
+        means, shared = golds @ means_of.T, means_of @ covariance @ means_of.T
+        variances = np.diag(shared)
         for later in range(width, means.shape[1]):
             earlier = slice(0, later - width + 1)
-            apart = np.sqrt(variances[earlier] + variances[later])
+            squares = variances[earlier] + variances[later] - 2 * shared[earlier, later]
+            apart = np.sqrt(np.maximum(squares, least))
             np.maximum(largest, ((means[:, earlier] - means[:, [later]]) / apart).max(axis=1), out=largest)
     return largest
+
+
+def _covariance(by_prompt: ArrayLike, order: Sequence[int]) -> tuple[Array, int]:
+    """Of the points' means over prompts, `[points, points]`, and its degrees of freedom."""
+    data = np.asarray(by_prompt, dtype=np.float64)
+    if data.ndim != 2 or len(data) != len(order):
+        raise ValueError(f"by_prompt {list(data.shape)} must be [{len(order)}, prompts] like the points")
+    if data.shape[1] < 2:
+        raise DataError("One prompt does not tell what is chance.", mend="Measure on several prompts.")
+    if not np.isfinite(data).all():
+        raise DataError("A prompt's gold reward is not a finite number.")
+    found: Array = np.cov(data[list(order)]) / data.shape[1]
+    return found, data.shape[1] - 1
 
 
 def _errors(points: Sequence[Point]) -> Array | None:

@@ -102,7 +102,7 @@ def as_json(data: ReportData, made: Made) -> dict[str, Any]:
             "seed": made.seed,
             "comparisons": [_comparison(one) for one in data.comparisons],
             "waiting": [asdict(one) for one in data.waiting],
-            "judges": {judge: _account(account) for judge, account in data.accounts.items()},
+            "judges": {judge: account_row(account) for judge, account in data.accounts.items()},
             "scores": {judge: _scores(data, judge) for judge in data.scores},
             "accuracy": [
                 {
@@ -166,7 +166,8 @@ def _comparison(one: Comparison) -> dict[str, Any]:
     }
 
 
-def _account(account: Account) -> dict[str, Any]:
+def account_row(account: Account) -> dict[str, Any]:
+    """What asking a judge took."""
     return {
         "questions": account.questions,
         "known": account.known,
