@@ -93,6 +93,14 @@ def test_what_is_kept_is_not_asked_for_again() -> None:
     assert told == [6, 12, 14]
 
 
+def test_other_prompts_are_asked_for_themselves() -> None:
+    answers(Counted(), "m", PROMPTS[:CHUNK], DRAWN)
+    model = Counted()
+    found = answers(model, "m", PROMPTS[1 : CHUNK + 1], DRAWN)
+    assert model.calls == 1
+    assert same(found, answers(Counted(), "another", PROMPTS[1 : CHUNK + 1], DRAWN))
+
+
 def test_more_prompts_ask_for_the_new_ones_only() -> None:
     answers(Counted(), "m", PROMPTS[:CHUNK], DRAWN)
     model = Counted()
