@@ -48,6 +48,15 @@ def test_answers_are_compared_without_what_does_not_matter() -> None:
     assert compared(" 1,000.50 ") == compared("1000.5") == "1000.5"
     assert compared("**Paris.**") == compared("paris") == "paris"
     assert compared("7") != compared("8")
+    assert compared("1234567") != compared("1234568")
+    assert compared("-3.0") == compared("-3") != compared("3")
+
+
+def test_long_runs_of_space_take_no_time() -> None:
+    for text in ("a" + "\n" * 50_000 + "b", "#### a" + " " * 50_000 + "b", "answer is" + " " * 50_000 + "b"):
+        assert final_answer(text) is None
+        assert not loops(text)
+        assert traits([text])[-1].has(text)
 
 
 def test_whether_a_text_gives_an_answer() -> None:

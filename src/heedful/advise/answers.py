@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from heedful.checks.scripts import main_script
 from heedful.checks.styles import STYLES, style_counts
@@ -28,18 +29,18 @@ _OPENING = 4
 _REFUSALS = STYLES.index("refusals")
 
 _NUMBER = r"[-+]?\$?\d[\d,]*(?:\.\d+)?(?:\s?%)?"
+# Looked for at the end of a text, whose length they need not fear.
 _MARKED = (
-    re.compile(r"####\s*(.+?)\s*$"),
-    re.compile(r"\\boxed\{([^{}]+)\}"),
-    re.compile(
-        r"(?:^|[\n.!?]\s*|\b)(?:the |my )?(?:final |correct )?answer(?: is|:)\s*\**(.{1,40}?)\**[.!]?\s*$",
-        re.IGNORECASE,
-    ),
+    re.compile(r"####[ \t]*(\S.{0,40}?)$"),
+    re.compile(r"\\boxed\{([^{}]{1,40})\}"),
+    re.compile(r"\banswer(?: is|:)[ \t]*\**(\S.{0,40}?)\**[.!]?$", re.IGNORECASE),
 )
+_END = 400
+_PLAIN_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _CHOICE = re.compile(r"\(?([A-Ha-h])(?:[).:](?=\s|$)|$)")
 _A_NUMBER = re.compile(_NUMBER)
 _SPEAKER = re.compile(
-    r"(?:^|\n)\s*(?:user|human|assistant|###\s*(?:instruction|human|user))\s*:|<\|im_(?:start|end)\|>",
+    r"(?:^|\n)[ \t]*(?:user|human|assistant|### ?(?:instruction|human|user)) ?:|<\|im_(?:start|end)\|>",
     re.IGNORECASE,
 )
 
@@ -52,7 +53,7 @@ def final_answer(text: str) -> str | None:
     """
     text = text.strip()
     for marked in _MARKED:
-        found = marked.findall(text)
+        found = marked.findall(text[-_END:])
         if found and _is_short(found[-1]):
             return compared(found[-1])
     if not text or "\n" in text:
@@ -67,10 +68,9 @@ def compared(answer: str) -> str:
     """An answer without what does not matter: case, marks around it, a number's commas and trailing zeros."""
     answer = answer.strip().strip("*_`\"'.!?,;:() \u201c\u201d$").casefold()
     number = answer.replace(",", "").replace("$", "").rstrip("% ")
-    try:
-        return f"{float(number):g}"
-    except ValueError:
-        return " ".join(answer.split())
+    if _PLAIN_NUMBER.fullmatch(number):
+        return f"{Decimal(number).normalize():f}"
+    return " ".join(answer.split())
 
 
 def gives(text: str, answer: str) -> bool:
@@ -80,11 +80,7 @@ def gives(text: str, answer: str) -> bool:
     final = final_answer(text)
     if final is not None:
         return final == answer
-    try:
-        float(answer)
-    except ValueError:
-        pass
-    else:
+    if _PLAIN_NUMBER.fullmatch(answer):
         numbers = _A_NUMBER.findall(text)
         return bool(numbers) and compared(numbers[-1]) == answer
     if re.fullmatch("[a-h]", answer):
