@@ -1,8 +1,8 @@
 """The pictures in these pages, made anew: `python -m docs.pictures`, or `... --report FOLDER`.
 
 Takes the machine's Chromium and Playwright. Of the annotation app: annotators and their votes are simulated,
-three are careful, one is hasty, and one clicks at random. Of a report: the top of a real evaluation's page,
-in the folder that is named.
+three are careful, one is hasty, and one clicks at random. Of a report: the top of a made evaluation's page,
+which says so, or of a real one's in the folder that is named.
 
     heedful quickstart
     heedful evaluate runs/quickstart/dpo --data everyday/preferences-held-out.jsonl \\
@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,14 +33,18 @@ from heedful.collect.web.app import create_app
 from heedful.collect.web.serving import address, bind, run_server
 from heedful.collect.work import items
 from heedful.evaluating.writing import PAGE
+from heedful.report import write
 from tests.collect import simulated
 from tests.collect.simulated import Habits, fill, verdicts
 from tests.collect.web.browser import chromium
+from tests.report import evaluated
 
 IMAGES = Path(__file__).parent / "images"
 TEAM = [Habits("Ann", 0.95), Habits("Bo", 0.93), Habits("Cleo", 0.9), Habits("Dag", 0.82), Habits("Eve", 0.5)]
 ITEMS, OVERLAP = 300, 3
 REPORT_HEIGHT = 1100  # pixels: down to what judges said
+PROMPTS = 80
+MADE = "Models, answers and verdicts of this page are made up; its numbers are computed from them."
 
 
 def main() -> None:
@@ -50,15 +55,18 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         if report is None:
             _annotation(browser)
+            with tempfile.TemporaryDirectory() as folder:
+                made = replace(evaluated.report(PROMPTS, better=0.8), intro=MADE, waiting=[])
+                _report(browser, write(made, Path(folder) / PAGE))
         else:
-            _report(browser, report)
+            _report(browser, report / PAGE)
         browser.close()
 
 
-def _report(browser: Browser, folder: Path) -> None:
+def _report(browser: Browser, path: Path) -> None:
     """The top of an evaluation's page: its verdicts and win rates."""
     page = browser.new_page(viewport={"width": 1200, "height": REPORT_HEIGHT}, color_scheme="light")
-    page.goto((folder / PAGE).resolve().as_uri())
+    page.goto(path.resolve().as_uri())
     page.screenshot(path=IMAGES / "report.png")
     page.close()
 
