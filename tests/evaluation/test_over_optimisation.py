@@ -115,6 +115,49 @@ def test_a_level_reward_is_seldom_said_to_fall() -> None:
     assert 0.02 <= np.mean(falls) <= 0.08, np.mean(falls)
 
 
+def on_prompts(rng: np.random.Generator, truth: np.ndarray, prompts: int) -> tuple[list[Point], np.ndarray]:
+    """Each prompt adds its own to all points alike, four times what it adds to one."""
+    own = truth[:, None] + 2 * rng.normal(size=prompts) + 0.5 * rng.normal(size=(len(truth), prompts))
+    error = own.std(axis=1, ddof=1) / math.sqrt(prompts)
+    found = [Point(d * d, d, float(row.mean()), float(at)) for d, row, at in zip(D, own, error, strict=True)]
+    return found, own
+
+
+def test_what_a_prompt_adds_to_all_points_hides_no_turn() -> None:
+    given, own = on_prompts(np.random.default_rng(0), best_of_n(D), 40)
+    apart = over_optimisation(given, form="best of n")
+    together = over_optimisation(given[::-1], form="best of n", by_prompt=own[::-1])
+    assert not apart.established
+    assert together.established
+    assert together.gold is not None
+    assert together.gold.beta.value == pytest.approx(fit(D**2, own.mean(axis=1), form="best of n").beta.value)
+    assert together.gold.turn.low < 2.5 < together.gold.turn.high < 3.5
+
+
+def test_the_intervals_by_prompt_hold_the_truth() -> None:
+    def experiment(rng: np.random.Generator) -> tuple:
+        _, own = on_prompts(rng, best_of_n(D), 20)
+        found = fit(D**2, own.mean(axis=1), form="best of n", covariance=np.cov(own) / 20, freedom=19)
+        return found.beta.interval, 0.2
+
+    assert_covers(experiment)
+
+
+def test_a_level_reward_on_the_same_prompts_is_seldom_said_to_fall() -> None:
+    rng, falls = np.random.default_rng(1), 0
+    for _ in range(200):
+        given, own = on_prompts(rng, np.zeros(9), 20)
+        falls += over_optimisation(given, form="rl", by_prompt=own).established
+    assert 0.02 <= falls / 200 <= 0.08, falls / 200
+
+
+def test_a_covariance_without_anything_in_common_is_the_errors() -> None:
+    rewards, errors = best_of_n(D), np.full(9, 0.2)
+    one = fit(D**2, rewards, form="rl", errors=errors)
+    other = fit(D**2, rewards, form="rl", covariance=np.diag(errors**2))
+    assert other.alpha.interval == pytest.approx(one.alpha.interval)
+
+
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("form", CURVES)
 @pytest.mark.parametrize("figure", ["alpha", "beta", "turn"])
@@ -142,3 +185,10 @@ def test_bad_input_is_refused_in_words() -> None:
         fit([0, 1, 2, 3], [0, 1, 2, 3], form="rl", errors=[1, 1, 0, 1])
     with pytest.raises(ValueError, match="must be"):
         fit([0, 1], [0], form="rl")
+    pair = [Point(0, 0, 0), Point(1, 1, 1)]
+    with pytest.raises(ValueError, match="by_prompt"):
+        over_optimisation(pair, form="rl", by_prompt=[[1.0, 2.0]])
+    with pytest.raises(DataError, match="One prompt"):
+        over_optimisation(pair, form="rl", by_prompt=[[1.0], [2.0]])
+    with pytest.raises(DataError, match="not a finite number"):
+        over_optimisation(pair, form="rl", by_prompt=[[1.0, math.nan], [2.0, 1.0]])

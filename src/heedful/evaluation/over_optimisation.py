@@ -133,7 +133,11 @@ def over_optimisation(
     shared = None if by_prompt is None else _covariance(by_prompt, order)
     errors = _errors(ordered) if shared is None else None
     several = len(ordered) > PARAMETERS and len(np.unique(kls)) >= PARAMETERS
-    gold = fit(kls, golds, form=form, errors=errors, covariance=shared and shared[0]) if several else None
+    gold = None
+    if several and shared is not None:
+        gold = fit(kls, golds, form=form, covariance=shared[0], freedom=shared[1])
+    elif several:
+        gold = fit(kls, golds, form=form, errors=errors)
     smooth = smoothed(golds, errors)
     established = _falls_by(golds, *shared, seed) if shared else _falls(golds, errors, gold, seed)
     peak = int(np.argmax(smooth))
@@ -154,11 +158,12 @@ def fit(
     form: Form,
     errors: ArrayLike | None = None,
     covariance: ArrayLike | None = None,
+    freedom: int = 0,
 ) -> Curve:
     """Least squares, with points weighed by their errors where those are known.
 
-    With known errors the intervals are normal; else the error of every point is estimated from the scatter
-    about the curve, and they are Student's.
+    With known errors the intervals are normal. Without, the error of every point is estimated from the
+    scatter about the curve, and they are Student's.
 
     Args:
         kl: `[points]`, nats, at least 0.
@@ -166,6 +171,7 @@ def fit(
         errors: standard errors of the rewards, `[points]`, above 0.
         covariance: of the rewards' errors, `[points, points]`, in the place of `errors`. Points then count
             alike: weights that undo a covariance which is itself estimated are less sure than none.
+        freedom: of Student's t where the covariance is an estimate; 0 where it is known.
 
     Raises:
         ValueError: the lengths differ.
@@ -193,6 +199,7 @@ def fit(
     if covariance is not None:
         turned = inverse @ weighted.T
         inverse = turned @ np.asarray(covariance, dtype=np.float64) @ turned.T
+        wide = student(freedom) if freedom else normal()
     elif errors is None:
         freedom = len(d) - PARAMETERS
         inverse = inverse * float(left @ left) / freedom
