@@ -50,8 +50,10 @@ def _folder(folder: Path) -> str:
 def _content(file: Path) -> str:
     if file.name != "adapter_config.json":
         return of_file(file)
-    # PEFT files a set, in whatever order the interpreter had it.
     config = json.loads(file.read_text(encoding="utf-8"))
+    # Where the weights below lie, which are hashed themselves: a run that is moved is the same run.
+    config.pop("base_model_name_or_path", None)
+    # PEFT files a set, in whatever order the interpreter had it.
     if isinstance(config.get("target_modules"), list):
         config["target_modules"].sort()
     return combined([json.dumps(config, sort_keys=True)])

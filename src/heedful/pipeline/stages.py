@@ -44,11 +44,10 @@ def graph_of(recipe: PipelineRecipe, reporter: Reporter, *, redo: Sequence[str] 
     if isinstance(final, PPORecipe):
         assert recipe.ppo is not None
         check_ppo(final, recipe.ppo.reward)
-    gate = _readiness(recipe, split, weights, reporter) if recipe.readiness == "check" else None
+    first = next((name for name in recipes if name in ALIGNING), None)
     for name, own in recipes.items():
-        if name in ALIGNING and gate is not None:
-            found.append(gate)
-            gate = None
+        if name == first and recipe.readiness == "check":
+            found.append(_readiness(recipe, split, weights, reporter))
         after = [*_before(name, recipe), *(["readiness"] if name in ALIGNING else [])]
         command = resuming("run", folder)
         found.append(RunStage(name, own, TRAIN[name], weights, reporter, after, command=command))
