@@ -30,6 +30,8 @@ GENERATOR = "generator"  # which model or person wrote the one response
 GENERATORS = ("generator_chosen", "generator_rejected")  # the same of each side
 GENERATED_BY = "generators"  # of candidates: who wrote each response, a list in the responses' order
 GOLD = "gold"  # of a record whose answer is known: "chosen" or "rejected", whichever side is the right one
+SUBSET = "subset"  # which part of a set for evaluation a record is of
+SECTION = "section"  # which of the set's sections that part counts in
 SCORES = ("score_chosen", "score_rejected")  # the source's scores of each side
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..records import SCORES, Demonstration, Feedback, Messages, Preference, Record, assistant, user
-from . import distilabel, hh
+from . import distilabel, hh, reward_bench
 from .fields import (
     Fault,
     Fields,
@@ -45,7 +45,7 @@ def fits(row: Fields) -> bool:
         return True
     if not row.keys() >= PREFERENCE or not all(isinstance(row[side], str | list) for side in PREFERENCE):
         return False
-    if distilabel.fits(row):
+    if distilabel.fits(row) or reward_bench.fits(row):
         return False
     if "prompt" in row:
         return True
