@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from heedful.errors import ModelError
+from heedful.models import adapters
 from heedful.models.backbone import Backbone
 from heedful.models.export import save_adapter
 from heedful.models.roles import LanguageModel
@@ -260,6 +261,20 @@ def test_the_fingerprint_is_of_the_base_and_of_all_of_it() -> None:
         with torch.no_grad():
             flat[-1] = kept
     assert backbone.fingerprint() == before
+
+
+def test_the_fingerprint_of_a_role_is_of_its_own_adapter_whatever_the_role_is_called() -> None:
+    backbone = tiny.backbone()
+    backbone.train_lora("policy", rank=2, seed=1)
+    backbone.train_lora("again", rank=2, seed=1)
+    backbone.train_lora("wider", rank=2, alpha=64, seed=1)
+    before = backbone.fingerprint("policy")
+    assert backbone.fingerprint("again") == before
+    assert len({before, backbone.fingerprint("wider"), backbone.fingerprint("reference")}) == 3
+    assert backbone.fingerprint("reference") == tiny.backbone().fingerprint()
+    with torch.no_grad():
+        next(iter(adapters.parameters(backbone.model, "policy").values())).add_(0.1)
+    assert backbone.fingerprint("policy") != before == backbone.fingerprint("again")
 
 
 def test_the_fingerprint_knows_the_configuration_the_number_type_and_the_fold(tmp_path: Path) -> None:
