@@ -14,7 +14,7 @@ from typing import Any
 
 from heedful import machine
 from heedful.errors import DataError
-from heedful.evaluation import reward_pairs
+from heedful.evaluation import reward_pairs, reward_sets
 from heedful.evaluation.reward_pairs import ScoredPair
 from heedful.evaluation.reward_quality import RewardQuality
 from heedful.models.rewards import load_reward, prompt_text
@@ -148,6 +148,7 @@ def _findings(
         mend = "Take preferences, rankings, or several ratings of one prompt."
         raise DataError(f"no two responses can be compared ({rows.counts}).", mend=mend)
     quality = reward_pairs.quality(pairs)
+    sections = reward_sets.reward_set(reward_sets.items(rows, scores))
     quarantine = Counter(left_out or {}) + Counter(rows.counts.quarantined)
     if alone:
         quarantine["nothing_to_compare"] = len(alone)
@@ -160,6 +161,7 @@ def _findings(
         },
         curves=curves,
         mistakes=[_mistake(pairs[at]) for at in quality.mistakes],
+        sections=sections,
         notes=[*_NOTES, *([f"Cut to fit: {rows.cuts()}."] if rows.cuts() else [])],
         quarantine=quarantine,
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from heedful.evaluation.implicit import ImplicitReward
     from heedful.evaluation.length_control import LengthControlled
     from heedful.evaluation.reward_quality import RewardQuality
+    from heedful.evaluation.reward_sets import RewardSet
     from heedful.evaluation.win_rate import WinRate
     from heedful.judges.account import Account
 
@@ -122,11 +123,13 @@ class RewardFindings:
         name: what the model is called.
         quality: the numbers.
         mistakes: pairs it is wrong about, the worst first.
+        sections: how it does on a set of named subsets; None where the rows name none.
     """
 
     name: str
     quality: RewardQuality
     mistakes: list[Mistake] = field(default_factory=list)
+    sections: RewardSet | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ interval was drawn. What is not a finite number is null. The keys:
                        the intervals are 95% for all figures together
     drift              from the reference: sequence_kl, implicit_reward, forgetting
     reward_model       of a reward model: its main numbers
+    sections           of a reward model, where the rows name subsets: of each section and its subsets
+                       accuracy, "longer wins" and chance; the mean of the sections; the score of Ties
     notes              what a reader should know before trusting the numbers
     versions, machine  with what and where it was measured
     at                 when, UTC
@@ -49,6 +51,7 @@ from heedful.intervals import Interval
 from heedful.judges.account import Account
 from heedful.report.check_json import finite
 from heedful.report.data import Comparison, Drift, ReportData
+from heedful.report.reward_sections import sections_row
 from heedful.report.verdict import verdicts
 
 VERSION = 1
@@ -117,6 +120,7 @@ def as_json(data: ReportData, made: Made) -> dict[str, Any]:
             "collapse": {baseline: list(map(_change_of, found)) for baseline, found in data.collapse.items()},
             "drift": None if data.drift is None else _drift(data.drift, made.seed),
             "reward_model": made.numbers or None,
+            "sections": data.reward and data.reward.sections and sections_row(data.reward.sections),
             "notes": data.notes,
             "versions": made.versions,
             "machine": made.machine,

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from heedful.evaluation.calibration import Calibration
 from heedful.evaluation.preference_accuracy import Accuracy
 from heedful.evaluation.reward_quality import LONGER, MUCH_LONGER, RewardQuality
+from heedful.evaluation.reward_sets import RewardSet
 from heedful.intervals import Interval
 from heedful.report.data import Curve, Mistake, ReportData, RewardFindings
+from heedful.report.reward_sections import SectionsView, sections_view
 from heedful.report.wording import Group, Number, Row, Tone, Verdict, against_coin, compare
 
 AS_SCORED, AFTER = "as scored", "after the temperature"
@@ -56,6 +58,7 @@ class RewardView:
         remarks: sentences on the accuracy.
         calibration_remarks: sentences on the calibration.
         mistakes: as given.
+        sections: of a set with named subsets, the accuracy by section.
     """
 
     accuracy: Group
@@ -67,6 +70,7 @@ class RewardView:
     remarks: tuple[str, ...]
     calibration_remarks: tuple[str, ...]
     mistakes: tuple[Mistake, ...]
+    sections: SectionsView | None
 
 
 def reward_report(
@@ -78,6 +82,7 @@ def reward_report(
     intro: str = "",
     curves: Sequence[Curve] = (),
     mistakes: Sequence[Mistake] = (),
+    sections: RewardSet | None = None,
     notes: Sequence[str] = (),
     quarantine: Mapping[str, int] | None = None,
 ) -> ReportData:
@@ -87,7 +92,7 @@ def reward_report(
         intro=intro,
         facts=dict(facts),
         curves=list(curves),
-        reward=RewardFindings(name, quality, list(mistakes)),
+        reward=RewardFindings(name, quality, list(mistakes), sections),
         notes=list(notes),
         quarantine=dict(quarantine or {}),
     )
@@ -106,6 +111,7 @@ def reward_view(findings: RewardFindings) -> RewardView:
         remarks=_remarks(quality),
         calibration_remarks=_calibration_remarks(quality),
         mistakes=tuple(findings.mistakes),
+        sections=sections_view(findings.sections, findings.name) if findings.sections else None,
     )
 
 

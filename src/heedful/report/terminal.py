@@ -186,6 +186,11 @@ def _print_reward(console: Console, view: RewardView) -> None:
     for remark in view.calibration_remarks:
         _line(console, remark, style="dim")
     _print_groups(console, "Where is it right?", view.slices)
+    if view.sections:
+        groups = [group for group, _ in view.sections.sections]
+        _print_groups(console, "How does it do by section?", groups)
+        for text in (view.sections.overall, *view.sections.remarks):
+            _line(console, text, style="dim")
 
 
 def _print_example(console: Console, item: SideBySide) -> None:
