@@ -245,6 +245,7 @@ def test_what_is_only_written_or_shown_may_change(done: Path) -> None:
     assert go("sft.training.log_every=2", "dpo.training.keep_checkpoints=1") == []
 
 
+@pytest.mark.slow
 def test_runs_that_are_set_aside_load_as_what_they_were(done: Path) -> None:
     old = heedful.load("out/dpo").fingerprint("policy")
     go("sft.training.seed=5", redo=("sft",))
