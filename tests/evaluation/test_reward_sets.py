@@ -87,6 +87,12 @@ def test_all_four_sections_are_complete_and_stand_in_the_published_order() -> No
     assert result.complete
 
 
+def test_a_subset_that_is_named_like_a_section_is_none_of_the_four() -> None:
+    result = found(pairs("Safety", "Safety", 1, 1) + pairs("Math", "Math", 1, 1))
+    assert [section.whole.name for section in result.sections] == ["Safety", "Math"]
+    assert result.complete
+
+
 def test_best_of_four_needs_all_three_below_and_a_tie_is_wrong() -> None:
     right = item("Math", (1.0,), (0.9, 0.0, -3.0))
     assert right.correct

@@ -204,7 +204,7 @@ def fit(
         freedom = len(d) - PARAMETERS
         inverse = inverse * float(left @ left) / freedom
         wide = student(freedom)
-    halves = wide * np.sqrt(np.diag(inverse))
+    halves = wide * np.sqrt(np.maximum(np.diag(inverse), 0.0))  # rounding may take a 0 below
     start, alpha, beta = (
         Estimate(float(at), float(at - half), float(at + half))
         for at, half in zip(found, halves, strict=True)

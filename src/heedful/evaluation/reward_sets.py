@@ -183,7 +183,8 @@ def reward_set(found: Sequence[Item], *, seed: int = 0) -> RewardSet | None:
     by_section: dict[str, list[Item]] = {}
     for item in found:
         by_section.setdefault(item.section, []).append(item)
-    classic = [name for name in REWARD_BENCH if name in by_section]
+    # RewardBench 2 has a subset of one of these names, which is a section by itself.
+    classic = [name for name in REWARD_BENCH if any(one.subset != name for one in by_section.get(name, ()))]
     names = [*classic, *(name for name in by_section if name not in classic)]
     sections = tuple(_section(name, by_section[name]) for name in names)
     tied = ties(by_section.get(TIES, ()), seed=seed)

@@ -128,8 +128,9 @@ def _of_ties(ties: Ties) -> str:
     return (
         f"Ties, as RewardBench 2 scores it: {score.value:.3f} (n = {ties.n:,} pairs of prompts{interval}), "
         f"of {percent(ties.tied)} tied and {percent(ties.reference)} reference prompts right, and right "
-        f"answers closer together than to wrong ones in {percent(ties.preferred)}, {percent(ties.preferred_hard)} "
-        f"with the reference\u2019s margin. It stands for Ties in the mean of the sections.{left}"
+        f"answers closer together than to wrong ones in {percent(ties.preferred)}, "
+        f"{percent(ties.preferred_hard)} with the reference\u2019s margin. It "
+        f"stands for Ties in the mean of the sections.{left}"
     )
 
 
