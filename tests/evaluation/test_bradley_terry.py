@@ -97,7 +97,7 @@ def test_a_style_that_wins_is_told_from_strength() -> None:
     outcomes = verdicts(rng, chances, ties=0.2)
     played = [Result("long", "short", float(outcome), at) for at, outcome in enumerate(outcomes)]
     assert rank(played).difference("long", "short").value == pytest.approx(0.75, abs=0.15)
-    found = rank(played, styles={"length": longer})
+    found = rank(played, styles={"length": 400 * longer})
     assert found.difference("long", "short").value == pytest.approx(0, abs=0.15)
     assert found.styles["length"].value == pytest.approx(0.8 * longer.std(), abs=0.1)
     assert found.styles["length"].above(0)

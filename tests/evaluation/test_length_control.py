@@ -167,5 +167,19 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_interval_holds_the_truth(case: tuple) -> None:
+def test_the_interval_holds_the_win_rate_at_equal_length(case: tuple) -> None:
     assert_covers(lambda rng: experiment(rng, *case), simulations=500)
+
+
+def test_the_interval_holds_what_goes_with_length() -> None:
+    n = 200
+    longer = np.random.default_rng(0).normal(0.7, 1, size=1_000_000)
+    truth = float((1 / (1 + np.exp(-np.tanh(longer)))).mean()) - 0.5
+
+    def experiment(rng: np.random.Generator) -> tuple:
+        x = rng.normal(0.7, 1, size=n)
+        outcomes = verdicts(rng, 1 / (1 + np.exp(-np.tanh(x))), ties=0.3)
+        found = length_controlled(outcomes, 9000 + 400 * x, np.full(n, 9000.0))
+        return found.by_length.interval, truth
+
+    assert_covers(experiment, simulations=500)

@@ -9,6 +9,7 @@ data. Whether length is why answers are preferred, it cannot know.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from heedful.errors import DataError
 from heedful.evaluation.calibration import sigmoid
-from heedful.evaluation.estimates import Array, Estimate
+from heedful.evaluation.estimates import Array, Estimate, Indices, student
 from heedful.evaluation.soft_logistic import SoftFit, fit_soft
 from heedful.evaluation.win_rate import WinRate, checked_outcomes, win_rate_of
 from heedful.intervals import Interval, group_codes
@@ -32,7 +33,8 @@ class LengthControlled:
         raw: the win rate as it is.
         coefficient: log odds per unit of `tanh(Δ / sd)`; above 0 where longer answers win more often.
         by_length: `raw - value`, the part of the win rate that goes with length; below 0 where length
-            costs the candidate wins.
+            costs the candidate wins. Its interval is a little narrow below 200 comparisons
+            (a coverage of 92% with 60).
         spread: the standard deviation of Δlength, in the unit of the lengths; 0 where all differ by as much,
             and nothing can be controlled for.
         longer: mean Δlength; above 0 where the candidate's answers are the longer ones.
@@ -94,20 +96,24 @@ def length_controlled(
         high=high,
         raw=raw,
         coefficient=fit.contrast([0.0, 1.0]),
-        by_length=_by_length(fit, design, raw.value - value),
+        by_length=_by_length(fit, design, codes, raw.value - value),
         spread=spread,
         longer=float(longer.mean()),
         n=len(data),
     )
 
 
-def _by_length(fit: SoftFit, design: Array, gap: float) -> Estimate:
-    """How far apart the two win rates are, by the delta method: the fit's mean less its value at Δ = 0."""
+def _by_length(fit: SoftFit, design: Array, codes: Indices, gap: float) -> Estimate:
+    """How far apart the two win rates are, by the delta method: the fit's mean less its value at Δ = 0.
+
+    Two things are uncertain: the coefficients, and which lengths were met.
+    """
     chances = sigmoid(design @ fit.weights)
     at_zero = float(sigmoid(fit.weights[:1])[0])
     slope = (chances * (1 - chances)) @ design / len(design) - at_zero * (1 - at_zero) * np.array([1.0, 0.0])
-    moved = fit.contrast(slope)
-    half = (moved.high - moved.low) / 2
+    met = np.bincount(codes, weights=chances - chances.mean()) / len(chances)
+    spread = float(np.sqrt(np.square(met).sum() * len(met) / max(1, len(met) - 1)))
+    half = student(fit.freedom) * math.hypot(fit.error(slope), spread)
     return Estimate(gap, gap - half, gap + half)
 
 
