@@ -458,7 +458,8 @@ def test_a_dry_run_shows_every_stage_and_writes_nothing(work: Path) -> None:
         "Plan (reward)",
         "Stage ppo: would begin in out/ppo.",
         "Plan (ppo)",
-        "Stage evaluate: would begin in out/evaluate.",
+        "Stage evaluate: would begin in out/evaluate: base, SFT, DPO, PPO answer at most 2 prompts, "
+        "up to 4 tokens.",
         "Stage report: would begin in out/report.",
     ]
     assert {path: stamp for path, stamp in pipelines.stamps(work).items() if "cache" not in path} == before

@@ -13,8 +13,10 @@ from typing import Any
 
 from heedful import judging
 from heedful.errors import RecipeError
+from heedful.models.outline import outline
 from heedful.models.rewards import FunctionReward
 from heedful.recipe import (
+    ModelSettings,
     PPORecipe,
     Recipe,
     RewardRecipe,
@@ -94,23 +96,28 @@ def describe(recipe: RLHFRecipe, *, resume: bool = False, redo: Sequence[str] = 
     """
     graph = _graph(recipe, {}, Reporter(quiet=True), resume=resume, redo=redo)
     _check(recipe)
-    weights = Weights()
     parts: list[str] = []
     standings = graph.check()
     for name, stage in stages_of(recipe).items():
         if standings[name] != "new":
             parts.append(standing_words(name, stage.output, standings, graph.before(name)))
         if standings[name] != "finished":
-            # Rows and memory are those of the model that the first stage starts from: adapters change
-            # neither.
-            backbone = weights.of(recipe.model, full=stage.training.method == "full")
-            parts.append(str(plan(prepare(stage, Given(backbone=backbone)))))
+            parts.append(str(plan(outlined(stage, recipe.model))))
     return "\n\n".join(parts)
 
 
-def prepare(recipe: Recipe, given: Given) -> Job:
-    """A stage up to its first step."""
-    job: Job = _PREPARE[recipe.stage](recipe, given, reporter=Reporter(quiet=True))
+def outlined(recipe: Recipe, model: ModelSettings) -> Job:
+    """A stage up to its first step, for a plan: no weights are loaded.
+
+    Args:
+        model: what the first of all stages starts from. What they teach changes no rows and no sizes.
+
+    Raises:
+        HeedfulError: its data or its model cannot be read.
+    """
+    full = recipe.training.method == "full"
+    backbone = outline(model.name, dtype=model.dtype, device=model.device, full=full)
+    job: Job = _PREPARE[recipe.stage](recipe, Given(backbone=backbone), reporter=Reporter(quiet=True))
     return job
 
 

@@ -1,25 +1,26 @@
 """What a pipeline would do, before it does it: how each stage stands, and what it would take.
 
 Where the data are not dealt out yet, that is done in a folder that is thrown away, so that rows and steps are
-those of the run itself.
+those of the run itself. No weights are loaded.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from heedful.pipeline import incoming
+from heedful.pipeline.evaluate import models_of
 from heedful.pipeline.stages import graph_of
 from heedful.pipeline.training import recipes_of
 from heedful.recipe import PipelineRecipe
-from heedful.rlhf import prepare, standing_words
-from heedful.training.job import Given
+from heedful.rlhf import outlined, standing_words
+from heedful.training.graph import Standing
+from heedful.training.job import Job
 from heedful.training.plan import plan
 from heedful.training.tracking import Reporter
-from heedful.training.weights import Weights
 
 
 def describe(recipe: PipelineRecipe, *, redo: Sequence[str] = ()) -> str:
@@ -28,27 +29,45 @@ def describe(recipe: PipelineRecipe, *, redo: Sequence[str] = ()) -> str:
     Raises:
         HeedfulError: as `pipeline.run`, and what preparing a stage raises.
     """
-    quiet, weights = Reporter(quiet=True), Weights()
-    graph = graph_of(recipe, quiet, redo=redo)
+    graph = graph_of(recipe, Reporter(quiet=True), redo=redo)
     standings = graph.check()
     told: list[str] = []
     with ExitStack() as stack:
         split = Path(recipe.output) / "split"
-        if standings["split"] != "finished":
-            split = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="heedful-")))
-            imported = split / "import"
-            imported.mkdir()
-            incoming.bring_in(recipe, imported, quiet)
-            incoming.part(recipe, imported, split, quiet)
-        recipes = recipes_of(recipe, split)
+        dealt = split if standings["split"] == "finished" else _dealt(recipe, stack)
+        jobs = _jobs(recipe, dealt, standings)
         for name, stage in graph.stages.items():
             if standings[name] == "new":
-                told.append(f"Stage {name}: would begin in {stage.folder}.")
+                more = f": {_answers(recipe)}" if name == "evaluate" else ""
+                told.append(f"Stage {name}: would begin in {stage.folder}{more}.")
             else:
                 told.append(standing_words(name, stage.folder, standings, graph.before(name)))
-            if name in recipes and standings[name] != "finished":
-                # Rows and memory are those of the model that SFT starts from: adapters change neither.
-                own = recipes[name]
-                backbone = weights.of(recipe.model, full=own.training.method == "full")
-                told.append(str(plan(prepare(own, Given(backbone=backbone)))))
+            if name in jobs:
+                told.append(str(plan(jobs[name])).replace(str(dealt), str(split)))
     return "\n".join(told)
+
+
+def _dealt(recipe: PipelineRecipe, stack: ExitStack) -> Path:
+    """A folder with the rows as they would be dealt out, until the stack is left."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="heedful-")))
+    imported, quiet = folder / "import", Reporter(quiet=True)
+    imported.mkdir()
+    incoming.bring_in(recipe, imported, quiet)
+    incoming.part(recipe, imported, folder, quiet)
+    return folder
+
+
+def _jobs(recipe: PipelineRecipe, split: Path, standings: Mapping[str, Standing]) -> dict[str, Job]:
+    """The runs that are to come."""
+    return {
+        name: outlined(own, recipe.model)
+        for name, own in recipes_of(recipe, split).items()
+        if standings[name] != "finished"
+    }
+
+
+def _answers(recipe: PipelineRecipe) -> str:
+    asked = recipe.evaluate
+    each = f"{asked.samples} times each, " if asked.samples > 1 else ""
+    models = ", ".join(models_of(recipe).values())
+    return f"{models} answer at most {asked.prompts} prompts, {each}up to {asked.max_new_tokens} tokens"
