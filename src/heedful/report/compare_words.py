@@ -103,7 +103,7 @@ def ranked_view(one: Ranked) -> RankedView:
     equal = {} if one.at_equal_length is None else {own.name: own for own in one.at_equal_length.models}
     rows = tuple(_place(own, equal.get(own.name)) for own in one.standings.models)
     bounds = [bound for row in rows for bound in row.strength.interval if math.isfinite(bound)]
-    reach = 1.05 * max([abs(bound) for bound in bounds] or [1.0])
+    reach = 1.05 * max(map(abs, bounds), default=0.0) or 1.0  # all is tied where nothing is known
     names = [row.model for row in rows]
     return RankedView(
         judge=one.judge,
