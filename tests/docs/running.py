@@ -31,6 +31,11 @@ SHORTER: dict[str, Sequence[str]] = {
     "ppo": (*STEPS, *ROLLOUT),
     "rlhf": [f"{stage}.{key}" for stage in ("sft", "reward", "ppo") for key in STEPS]
     + [f"ppo.{key}" for key in ROLLOUT],
+    # Of the quickstart; so small a model is not ready to be aligned.
+    "run": [f"{stage}.{key}" for stage in ("sft", "dpo", "reward", "ppo") for key in STEPS]
+    + [f"ppo.{key}" for key in ROLLOUT]
+    + ["readiness=skip", "evaluate.prompts=2", "evaluate.max_new_tokens=8"],
+    "compare": ("--max-new-tokens", "8"),
     "evaluate": ("--max-new-tokens", "8"),
     "collect candidates": ("--max-new-tokens", "64"),
 }
