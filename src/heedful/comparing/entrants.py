@@ -11,6 +11,7 @@ from heedful.evaluating.cast import Named, origin, shown, template_of
 from heedful.evaluation.subject import Subject
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
+from heedful.models.rewards import is_reward
 from heedful.models.sharing import Models
 from heedful.render.chat import TemplateName
 from heedful.training import checkpoint
@@ -72,6 +73,10 @@ def enter(
     names: list[Named] = [str(one.run) if isinstance(one, Outcome) else one for one in models]
     if len(names) < 2 and not (names and checkpoints):
         raise DataError("there are not two models to compare.", mend="Name at least two.")
+    for name in names:
+        if isinstance(name, str) and is_reward(name):
+            what = "this is a reward model, and answers nothing."
+            raise ModelError(what, where=name, mend="Judge it by heedful evaluate, or name it by --judge.")
     loaded = Models(one_at_a_time=True, template=_template(names))
     subjects = [_subject(one, loaded, "policy") for one in names]
     common, notes = _common(names, subjects, reference, loaded)

@@ -67,12 +67,12 @@ def draw_over_optimisation(one: Optimised, identity: str) -> Drawing:
             if curve is not None:
                 fine = np.linspace(0, float(d.max()), _FINE)
                 axes.plot(fine, curve(np.square(fine)), color=f"#0000f{colour}", linewidth=1.8)
-        _turn(lower, found.gold, float(d.max()))
+        drawn = _turn(lower, found.gold, float(d.max()))
         _frame(upper, "", "proxy")
         _frame(lower, "\u221aKL, KL in nats", "gold")
         legend = (
             LegendEntry(f"proxy: {one.proxy}", _PROXY),
-            LegendEntry(f"gold: {one.gold}", _GOLD, "dashed: where its curve turns" if found.gold else ""),
+            LegendEntry(f"gold: {one.gold}", _GOLD, "dashed: where its curve turns" if drawn else ""),
         )
         return Drawing(for_page(figure, identity), legend, ())
 
@@ -131,14 +131,15 @@ def _reach(found: Estimate) -> list[list[float]] | None:
     return [[max(found.value - found.low, 0.0)], [max(found.high - found.value, 0.0)]]
 
 
-def _turn(axes: Axes, curve: Curve | None, most: float) -> None:
-    """Where a curve is highest, as far as that lies within what was measured."""
+def _turn(axes: Axes, curve: Curve | None, most: float) -> bool:
+    """Where a curve is highest, as far as that lies within what was measured; whether it does."""
     if curve is None or not curve.turn.value <= most:
-        return
+        return False
     axes.axvline(curve.turn.value, color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
     low, high = max(curve.turn.low, 0.0), min(curve.turn.high, most)
     if low < high:
         axes.axvspan(low, high, color=QUIET, alpha=0.12, linewidth=0)
+    return True
 
 
 def _frame(axes: Axes, x_label: str, y_label: str) -> None:
