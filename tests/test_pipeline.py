@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ import pytest
 import heedful
 from heedful import formats, pipeline
 from heedful.advise.readiness import Readiness
-from heedful.errors import DataError, HeedfulError, RecipeError, RunError
+from heedful.errors import DataError, HeedfulError, Interrupted, RecipeError, RunError
 from heedful.models.catalog import resolve
 from heedful.pipeline import incoming, ready, stages
 from heedful.quarantine import Quarantined
 from heedful.records import Demonstration, Preference, user
 from heedful.training import run_stage, weights
 from heedful.training.run_folder import RunFolder
+from heedful.training.sft import SFTStage
 from heedful.training.tracking import Reporter
 from tests import pipelines
 from tests.training import small
@@ -212,6 +215,15 @@ def test_a_stage_is_made_anew_with_just_what_comes_out_otherwise_for_it(
     for name in before.keys() - set(again):
         assert pipelines.stamps(done / "out" / name) == before[name]
     assert go(override) == []
+
+
+def test_a_stage_less_or_a_judge_that_says_otherwise_is_another_evaluation(done: Path) -> None:
+    assert "stage evaluate: it was made with stages = ['sft', 'dpo'], and now" in refused("dpo=null")
+    judge = ("evaluate.judges=[{function: 'judge.py:judge'}]",)
+    Path("judge.py").write_text("def judge(prompt, first, second):\n    return 'tie'\n")
+    assert go(*judge, redo=("evaluate",)) == ["evaluate", "report"]
+    Path("judge.py").write_text("def judge(prompt, first, second):\n    return 'first'\n")
+    assert "stage evaluate: what evaluate.judges.0 names has changed since it was made." in refused(*judge)
 
 
 def test_other_preferences_leave_sft_as_it_is(done: Path) -> None:
@@ -509,6 +521,22 @@ def test_two_at_once_do_not_get_in_each_others_way(work: Path, monkeypatch: pyte
     assert inner == [
         "out: another run is at work in this folder. Wait for it, or choose another output=FOLDER."
     ]
+
+
+def test_ctrl_c_names_the_command_that_goes_on(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        loss, calls = SFTStage.loss, [0]
+
+        def interrupted(*args: Any) -> Any:
+            calls[0] += 1
+            if calls[0] == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+            return loss(*args)
+
+        patched.setattr(SFTStage, "loss", interrupted)
+        message = refused(stages=("sft",), kind=Interrupted)
+    assert message.endswith("Resume with: heedful run out/recipe.yaml")
+    assert go(stages=("sft",)) == ["sft", "evaluate", "report"]
 
 
 def test_folders_that_hold_something_else_are_left_alone(work: Path) -> None:

@@ -57,7 +57,7 @@ def _pipeline(recipe: PipelineRecipe, *, dry_run: bool, redo: list[str] | tuple[
     from heedful.training.tracking import Reporter
 
     if dry_run:
-        described = pipeline.describe(recipe, redo=redo)
+        described = pipeline.describe(recipe, redo=redo, reporter=Reporter(quiet=quiet))
         typer.echo(to_yaml(recipe))
         typer.echo(described, err=True)
         return
@@ -68,8 +68,8 @@ def _pipeline(recipe: PipelineRecipe, *, dry_run: bool, redo: list[str] | tuple[
 
 
 def _is_begun(recipe: Recipe) -> bool:
-    """Whether the run folder holds something to go on with."""
-    from heedful.training import run_folder
+    """Whether the run folder holds something to go on with; the same for every process of a launch."""
+    from heedful.training import processes, run_folder
 
     run = run_folder.RunFolder(Path(recipe.output))
-    return (run.path / "run.json").exists() and not run_folder.never_began(run)
+    return processes.on_main(lambda: (run.path / "run.json").exists() and not run_folder.never_began(run))

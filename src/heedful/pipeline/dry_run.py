@@ -23,18 +23,22 @@ from heedful.training.plan import plan
 from heedful.training.tracking import Reporter
 
 
-def describe(recipe: PipelineRecipe, *, redo: Sequence[str] = ()) -> str:
+def describe(recipe: PipelineRecipe, *, redo: Sequence[str] = (), reporter: Reporter | None = None) -> str:
     """How each stage stands, and a plan of those that would be trained.
+
+    Args:
+        reporter: told how dealing out the data goes, where that has to be done; nobody without one.
 
     Raises:
         HeedfulError: as `pipeline.run`, and what preparing a stage raises.
     """
-    graph = graph_of(recipe, Reporter(quiet=True), redo=redo)
+    reporter = reporter or Reporter(quiet=True)
+    graph = graph_of(recipe, reporter, redo=redo)
     standings = graph.check()
     told: list[str] = []
     with ExitStack() as stack:
         split = Path(recipe.output) / "split"
-        dealt = split if standings["split"] == "finished" else _dealt(recipe, stack)
+        dealt = split if standings["split"] == "finished" else _dealt(recipe, stack, reporter)
         jobs = _jobs(recipe, dealt, standings)
         for name, stage in graph.stages.items():
             if standings[name] == "new":
@@ -47,13 +51,13 @@ def describe(recipe: PipelineRecipe, *, redo: Sequence[str] = ()) -> str:
     return "\n".join(told)
 
 
-def _dealt(recipe: PipelineRecipe, stack: ExitStack) -> Path:
+def _dealt(recipe: PipelineRecipe, stack: ExitStack, reporter: Reporter) -> Path:
     """A folder with the rows as they would be dealt out, until the stack is left."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="heedful-")))
-    imported, quiet = folder / "import", Reporter(quiet=True)
+    imported = folder / "import"
     imported.mkdir()
-    incoming.bring_in(recipe, imported, quiet)
-    incoming.part(recipe, imported, folder, quiet)
+    incoming.bring_in(recipe, imported, reporter)
+    incoming.part(recipe, imported, folder, reporter)
     return folder
 
 

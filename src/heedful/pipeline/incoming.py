@@ -63,6 +63,11 @@ def bring_in(recipe: PipelineRecipe, folder: Path, reporter: Reporter) -> None:
     _account(folder, counts, left_out)
 
 
+def checked_as(source: SourceSettings) -> dict[str, Any]:
+    """As `taken_as`, of what the checks see."""
+    return {**source.reading, "has_eval": source.eval is not None}
+
+
 def taken_as(source: SourceSettings) -> dict[str, Any]:
     """What decides how the contents of a kind's files are taken; what the files are called does not."""
     return {**source.model_dump(exclude={"train", "eval"}), "has_eval": source.eval is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from heedful import formats
 from heedful.models import fingerprints
 from heedful.models.catalog import resolve
+from heedful.models.rewards import source_of
 from heedful.pipeline import evaluate, incoming, ready, report
 from heedful.pipeline.places import Parts, files_of, held_out_of, parts, sources
 from heedful.pipeline.training import ALIGNING, recipes_of, start
@@ -17,7 +19,6 @@ from heedful.recipe import ModelSettings, PipelineRecipe, PPORecipe, SourceSetti
 from heedful.rlhf import TRAIN, check_ppo
 from heedful.training.folder_stage import RECORD, FolderStage
 from heedful.training.graph import Graph, Stage
-from heedful.training.job import resuming
 from heedful.training.run_stage import RunStage
 from heedful.training.tracking import Reporter
 from heedful.training.weights import Weights
@@ -49,7 +50,7 @@ def graph_of(recipe: PipelineRecipe, reporter: Reporter, *, redo: Sequence[str] 
         if name == first and recipe.readiness == "check":
             found.append(_readiness(recipe, split, weights, reporter))
         after = [*_before(name, recipe), *(["readiness"] if name in ALIGNING else [])]
-        command = resuming("run", folder)
+        command = f"heedful run {shlex.quote(str(folder / 'recipe.yaml'))}"
         found.append(RunStage(name, own, TRAIN[name], weights, reporter, after, command=command))
     found += [_evaluate(recipe, split, weights, reporter), _report(recipe, split)]
     return Graph(recipe, folder, found, redo=redo)
@@ -77,7 +78,7 @@ def _check(recipe: PipelineRecipe, reporter: Reporter) -> FolderStage:
         recipe,
         "check",
         ("import",),
-        {"data": {kind: source.reading for kind, source in sources(recipe).items()}},
+        {"data": {kind: incoming.checked_as(source) for kind, source in sources(recipe).items()}},
         lambda pending: _contents(recipe),
         lambda folder: incoming.check(recipe, folder, reporter),
         lambda folder: incoming.require_clean(recipe, folder),
@@ -90,7 +91,7 @@ def _split(recipe: PipelineRecipe, reporter: Reporter) -> FolderStage:
         recipe,
         "split",
         ("import", "check"),
-        {"split": recipe.split.model_dump()},
+        {"split": recipe.split.model_dump(), "data": list(sources(recipe))},
         partial(_dealt, recipe, imported),
         lambda folder: incoming.part(recipe, imported, folder, reporter),
     )
@@ -102,7 +103,12 @@ def _readiness(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: 
         recipe,
         "readiness",
         ("split", "sft"),
-        {"model": _place(model), "max_length": ready.longest(recipe), "seed": recipe.split.seed},
+        {
+            "model": _place(model),
+            "data": list(sources(recipe)),
+            "max_length": ready.longest(recipe),
+            "seed": recipe.split.seed,
+        },
         lambda pending: {**_dealt(recipe, split, pending), **_models({"model": model}, pending)},
         lambda folder: ready.measure(recipe, split, folder, weights, reporter),
         lambda folder: ready.require_ready(recipe, folder),
@@ -112,13 +118,18 @@ def _readiness(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: 
 def _evaluate(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: Reporter) -> FolderStage:
     def reads(pending: Sequence[Path]) -> dict[str, str]:
         runs = {name: _run(recipe, name) for name in recipe.parts}
-        return {**_dealt(recipe, split, pending), **_models({"model": recipe.model, **runs}, pending)}
+        models = _models({"model": recipe.model, **runs}, pending)
+        return {**_dealt(recipe, split, pending), **models, **_judges(recipe)}
 
     return _folder_stage(
         recipe,
         "evaluate",
         ("split", *recipe.parts),
-        {"evaluate": recipe.evaluate.model_dump(mode="json"), "model": _place(recipe.model)},
+        {
+            "evaluate": recipe.evaluate.model_dump(mode="json"),
+            "model": _place(recipe.model),
+            "stages": list(recipe.parts),
+        },
         reads,
         lambda folder: evaluate.evaluate(recipe, split, folder, weights, reporter),
     )
@@ -137,7 +148,7 @@ def _report(recipe: PipelineRecipe, split: Path) -> FolderStage:
         recipe,
         "report",
         ("split", "evaluate", *recipe.parts),
-        {"report": recipe.report.model_dump()},
+        {"report": recipe.report.model_dump(), "stages": list(recipe.parts)},
         reads,
         lambda folder: report.write_report(recipe, split, evaluation, folder),
     )
@@ -204,6 +215,20 @@ def _models(named: Mapping[str, ModelSettings], pending: Sequence[Path]) -> dict
         for name, model in named.items()
         if not any(Path(model.name).is_relative_to(folder) for folder in pending)
     }
+
+
+def _judges(recipe: PipelineRecipe) -> dict[str, str]:
+    """Hashes of the judges that are files: functions, and models that score."""
+    found: dict[str, str] = {}
+    for number, judge in enumerate(recipe.evaluate.judges):
+        key, reward = f"evaluate.judges.{number}", judge.reward
+        function = judge.function or (reward.function if reward is not None else None)
+        file = source_of(function) if function is not None else None
+        if file is not None:
+            found[key] = fingerprints.of_file(file)
+        if reward is not None and reward.model is not None:
+            found[key] = fingerprints.of_source(resolve(reward.model))
+    return found
 
 
 def _place(model: ModelSettings) -> dict[str, str]:

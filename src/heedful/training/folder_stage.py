@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,13 @@ class FolderStage:
         part, made_from = self._part, self.reads(())
         if not (begun and (part / RECORD).is_file() and self._changed(_record(part), made_from) is None):
             shutil.rmtree(part, ignore_errors=True)
-        try:
+        with self._writing():
             part.mkdir(parents=True, exist_ok=True)
             record = {"settings": flat(self.settings), "reads": dict(made_from), "code": self.code}
             folders.write_text(part / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-            self.work(part)
+        self.work(part)
+        with self._writing():
             checkpoint.put_in_place(part, self.folder)
-        except OSError as error:
-            reason = checkpoint.disk_trouble(error) or str(error)
-            raise RunError(f"the stage cannot be written: {reason}.", where=str(self.folder)) from error
 
     def admit(self) -> None:
         """As a `graph.Stage`."""
@@ -80,6 +79,14 @@ class FolderStage:
     @property
     def _part(self) -> Path:
         return self.folder.with_name(f".{self.folder.name}.part")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = checkpoint.disk_trouble(error) or str(error)
+            raise RunError(f"the stage cannot be written: {reason}.", where=str(self.folder)) from error
 
     def _changed(self, record: Mapping[str, Any], made_from: Mapping[str, str]) -> str | None:
         """What of that which a folder was made from is another now, in words."""

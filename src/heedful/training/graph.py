@@ -238,7 +238,9 @@ class Graph:
         is_ours = (folder / "recipe.yaml").exists()
         if (folder / "run.json").exists():
             raise RunError("the output folder holds a run of one stage.", where=where, mend=mend)
-        if not is_ours and folder.is_dir() and any(folder.iterdir()):
+        # What a kill left half-written has a name of its own, which begins with a dot.
+        held = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+        if not is_ours and held:
             raise RunError("the output folder is not empty.", where=where, mend=mend)
         if self._resume and not is_ours:
             raise RunError("there is nothing to resume.", where=where, mend="Start it without --resume.")
