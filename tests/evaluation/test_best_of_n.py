@@ -65,6 +65,7 @@ def test_a_proxy_that_is_noise_wins_nothing() -> None:
     assert curve([[1, 2], [3, 4]], [2])[0].gold is None
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth() -> None:
     """Scores are exponential: the mean largest of 4 is 1 + 1/2 + 1/3 + 1/4."""
     truth = 25 / 12

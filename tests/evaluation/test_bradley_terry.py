@@ -145,7 +145,7 @@ def tournament(rng: np.random.Generator, truth: Sequence[float], prompts: int, t
 
 CASES = [
     ((1.0, 0.0), 100, 0.4),
-    ((2.0, 0.5, -1.0), 50, 0.0),
+    pytest.param(((2.0, 0.5, -1.0), 50, 0.0), marks=pytest.mark.slow),
     pytest.param(((0.0, 0.0, 0.0), 50, 0.3), marks=pytest.mark.slow),
     pytest.param(((1.5, 0.5, 0.0, -2.0), 100, 0.2), marks=pytest.mark.slow),
 ]
@@ -174,7 +174,7 @@ def rank_hits(truth: Sequence[float], prompts: int, simulations: int) -> float:
     return float(np.mean(hits))
 
 
-@pytest.mark.parametrize("truth", [(0.0, 0.0, 0.0, 0.0), (0.6, 0.0, 0.0)])
+@pytest.mark.parametrize("truth", [(0.0, 0.0, 0.0), pytest.param((0.6, 0.0, 0.0), marks=pytest.mark.slow)])
 def test_a_models_places_hold_its_true_one(truth: tuple) -> None:
     """In 95 of 100 cases at least, also where all are equal: a rank is no lottery."""
     found = rank_hits(truth, prompts=40, simulations=200)

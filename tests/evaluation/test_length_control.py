@@ -171,6 +171,7 @@ def test_the_interval_holds_the_win_rate_at_equal_length(case: tuple) -> None:
     assert_covers(lambda rng: experiment(rng, *case), simulations=500)
 
 
+@pytest.mark.slow
 def test_the_interval_holds_what_goes_with_length() -> None:
     n = 200
     longer = np.random.default_rng(0).normal(0.7, 1, size=1_000_000)

@@ -187,7 +187,13 @@ def grouped(rng: np.random.Generator, prompts: int, each: int, rate: float, alik
 
 @pytest.mark.parametrize(
     ("prompts", "each", "rate", "alike"),
-    [(30, 4, 0.5, 0.3), (30, 4, 0.8, 0.7), (100, 4, 0.1, 0.3), (100, 2, 0.5, 0.0), (805, 1, 0.07, 0.0)],
+    [
+        (30, 4, 0.5, 0.3),
+        (100, 4, 0.1, 0.3),
+        (805, 1, 0.07, 0.0),
+        pytest.param(30, 4, 0.8, 0.7, marks=pytest.mark.slow),
+        pytest.param(100, 2, 0.5, 0.0, marks=pytest.mark.slow),
+    ],
 )
 def test_grouped_prompts_hold_the_win_rate(prompts: int, each: int, rate: float, alike: float) -> None:
     assert_covers(lambda rng: grouped(rng, prompts, each, rate, alike))
