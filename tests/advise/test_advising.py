@@ -257,6 +257,19 @@ def test_a_reward_that_fails_is_named(work: Path, able: str) -> None:
         ask(work, able, prompts(120), reward="bad_rewards.py:bad")
 
 
+def test_each_stage_is_given_the_files_that_hold_its_kind(work: Path, unable: str) -> None:
+    heedful.write(demonstrations(60), "shown.jsonl")
+    heedful.write(pairs(120), "pairs.jsonl")
+    found = advise(unable, ["shown.jsonl", "pairs.jsonl"], quick=True, reporter=small.QUIET)
+    (recipe,) = found.save("recipe.yaml")
+    loaded = load_any(recipe)
+    assert isinstance(loaded, PipelineRecipe)
+    assert loaded.data.demonstrations is not None
+    assert loaded.data.demonstrations.train == "shown.jsonl"
+    assert loaded.data.preferences is not None
+    assert loaded.data.preferences.train == "pairs.jsonl"
+
+
 def test_the_values_for_programs_are_json(work: Path, able: str) -> None:
     from heedful.advise.measured import as_json
 

@@ -22,6 +22,9 @@ from heedful.advise.words import share
 from heedful.checks.label_noise import MOST_SMOOTHING
 from heedful.recipe import RewardSource
 
+# What SFT imitates, and what pairs are made of.
+DEMONSTRATED = ("demonstration",)
+COMPARED = ("preference", "rating", "ranking", "feedback", "candidates", "judgement")
 # Lengths are rounded up to a multiple of this many tokens.
 STEP = 32
 # Ours: so many passes over the data as bring a few to some hundred steps, and many to one pass.
@@ -40,6 +43,8 @@ class Inputs:
     Attributes:
         model: as it was named.
         files: of data.
+        kinds: of records in each of these files, by the records' names in small letters; a file that is not
+            named may hold any.
         prompts: files of prompts alone.
         reading: how files are read, as `heedful.read` takes it.
         reward: as it was named.
@@ -54,6 +59,11 @@ class Inputs:
     reward: str | None = None
     shown: str | None = None
     output: str = "runs/pipeline"
+    kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def holding(self, *kinds: str) -> list[str]:
+        """The files that hold a record of one of these kinds."""
+        return [file for file in self.files if self.kinds.get(file, frozenset(kinds)) & set(kinds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +152,8 @@ class _Recipe:
             if stage not in stages:
                 continue
             own = self._stage(stage, f"{stage}.")
-            source = self._prompts() if stage == "ppo" else self._source(self.inputs.files)
-            own["data"] = source | own["data"]
+            files = self.inputs.holding(*DEMONSTRATED if stage == "sft" else COMPARED)
+            own["data"] = (self._prompts() if stage == "ppo" else self._source(files)) | own["data"]
             values[stage] = own
         values["output"] = self.inputs.output
         return RecipeText(_yaml(values, self.because, self.heading))
@@ -152,11 +162,12 @@ class _Recipe:
         found: dict[str, Any] = {}
         if "sft" in stages:
             shown = self.inputs.shown
-            found["demonstrations"] = self._source(self.inputs.files) if shown is None else {"train": shown}
+            files = self.inputs.holding(*DEMONSTRATED)
+            found["demonstrations"] = self._source(files) if shown is None else {"train": shown}
             if shown is not None:
                 self.because["data.demonstrations"] = "The chosen responses of the pairs."
         if {"dpo", "reward"} & set(stages):
-            found["preferences"] = self._source(self.inputs.files) | self._pairs()
+            found["preferences"] = self._source(self.inputs.holding(*COMPARED)) | self._pairs()
         if "ppo" in stages and (self.inputs.prompts or "preferences" not in found):
             found["prompts"] = self._prompts()
         return found

@@ -119,7 +119,8 @@ def advise(
     said = reporter or Reporter()
     files, more = _named(data), _named(prompts)
     inputs = Inputs(_name(model), files, more, dict(reading or {}), reward, output=output)
-    gathered = _gathered(inputs, said, seed)
+    gathered, kinds = _gathered(inputs, said, seed)
+    inputs = replace(inputs, kinds=kinds)
     scored_by = None if reward is None else standalone(RewardSource.named(reward))
     view = ModelView(model, reporter=said, max_length=max_length, seed=seed)
     facts, looked_at = _measured(gathered, view, scored_by, QUICK if quick else USUAL, said, seed)
@@ -128,16 +129,22 @@ def advise(
     return Advice(facts, recommendation, looked_at, inputs, chosen)
 
 
-def _gathered(inputs: Inputs, reporter: Reporter, seed: int) -> Gathered:
+def _gathered(inputs: Inputs, reporter: Reporter, seed: int) -> tuple[Gathered, dict[str, frozenset[str]]]:
+    """The data in hand, and which kinds of records each file holds."""
     opened = [formats.stream(path, **inputs.reading) for path in inputs.files]
     alone = [formats.stream(path) for path in inputs.prompts]
     with reporter.task(f"Reading {', '.join([*inputs.files, *inputs.prompts])}", None) as task:
         rows: list[Record | Quarantined] = []
-        for row in chain(chain.from_iterable(opened), map(_prompt, chain.from_iterable(alone))):
-            rows.append(row)
-            task.update(len(rows))
+        kinds: dict[str, frozenset[str]] = {}
+        for path, stream in zip(inputs.files, opened, strict=True):
+            begin = len(rows)
+            for row in stream:
+                rows.append(row)
+                task.update(len(rows))
+            kinds[path] = frozenset(type(row).__name__.lower() for row in rows[begin:])
+        rows += map(_prompt, chain.from_iterable(alone))
     reporter.say("Counting records, and looking for faults")
-    return gather(rows, seed=seed)
+    return gather(rows, seed=seed), kinds
 
 
 def _prompt(row: Record | Quarantined) -> Record | Quarantined:

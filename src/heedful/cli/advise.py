@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from heedful.cli.data_options import Reading
 from heedful.errors import DataError
-
-if TYPE_CHECKING:
-    from heedful.advising import Advice
 
 RECIPE = Path("recipe.yaml")
 
@@ -44,7 +41,11 @@ def advise(
     """
     path = _place(output, overwrite)
 
+    from rich.console import Console
+
+    from heedful.advise.measured import as_json as value_of
     from heedful.advising import advise as measure
+    from heedful.report.advice_terminal import summary
     from heedful.training.tracking import Reporter
 
     found = measure(
@@ -60,9 +61,13 @@ def advise(
     _require_free([own for own, _ in found.recipes(path)], overwrite)
     written = found.save(path)
     if as_json:
-        typer.echo(json.dumps(_json(found, path), ensure_ascii=False, allow_nan=False))
+        value = {
+            **value_of(found.recommendation, found.facts, found.looked_at),
+            "recipes": [{"path": str(own), "text": one.text} for own, one in found.recipes(path)],
+        }
+        typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
         return
-    _show(found)
+    summary(found.recommendation, found.facts, found.looked_at, Console())
     if written:
         typer.echo("\nRecipe: " + ", then ".join(map(str, written)))
         for own in written:
@@ -88,18 +93,3 @@ def _require_free(paths: list[Path], overwrite: bool) -> None:
         if path.exists() and not overwrite:
             mend = "Name another by --output, or say --overwrite."
             raise DataError("this file is there already.", where=str(path), mend=mend)
-
-
-def _show(found: Advice) -> None:
-    from rich.console import Console
-
-    from heedful.report.advice_terminal import summary
-
-    summary(found.recommendation, found.facts, found.looked_at, Console())
-
-
-def _json(found: Advice, path: Path) -> dict[str, Any]:
-    from heedful.advise.measured import as_json
-
-    recipes = [{"path": str(own), "text": one.text} for own, one in found.recipes(path)]
-    return {**as_json(found.recommendation, found.facts, found.looked_at), "recipes": recipes}
