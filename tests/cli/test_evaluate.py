@@ -44,7 +44,8 @@ def test_an_evaluation_says_who_won_and_fills_its_folder(
     result = heedful("evaluate", run, "--data", data, "--baseline", model, "--judge", judge, *options)
 
     assert result.code == 0
-    verdict = result.out.splitlines()[1]
+    verdict = summary(folder)["verdict"]
+    assert verdict in " ".join(result.out.split())
     assert "of 5 prompts (95% " in verdict
     assert f"judged by {judge}, in both orders." in verdict
     assert result.out.endswith(f"Report: {folder / 'report.html'}\n")
@@ -52,7 +53,6 @@ def test_an_evaluation_says_who_won_and_fills_its_folder(
     names = ["answers.jsonl", "model_card.md", "report.html", "summary.json", "verdicts.jsonl"]
     assert sorted(file.name for file in folder.iterdir()) == names
     found = summary(folder)
-    assert found["verdict"] == verdict
     assert found["prompts"]["asked"] == 5
     assert found["drift"]["forgetting"]["change"]["n"] == 3
     assert len((folder / "verdicts.jsonl").read_text().splitlines()) == 5

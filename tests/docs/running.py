@@ -21,9 +21,8 @@ from fastapi.testclient import TestClient
 from heedful.cli import main
 from heedful.collect.team import people
 from tests.docs.blocks import CHECKOUT, split
+from tests.docs.world import ROLLOUT, STEPS
 
-STEPS = ("training.max_steps=1", "training.batch_size=4")
-ROLLOUT = ("rollout.max_new_tokens=8", "rollout.held_out_prompts=2", "rollout.at_once=8")
 SHORTER: dict[str, Sequence[str]] = {
     "sft": STEPS,
     "dpo": STEPS,
@@ -35,6 +34,7 @@ SHORTER: dict[str, Sequence[str]] = {
     "run": [f"{stage}.{key}" for stage in ("sft", "dpo", "reward", "ppo") for key in STEPS]
     + [f"ppo.{key}" for key in ROLLOUT]
     + ["readiness=skip", "evaluate.prompts=2", "evaluate.max_new_tokens=8"],
+    "advise": ("--quick",),
     "compare": ("--max-new-tokens", "8"),
     "evaluate": ("--max-new-tokens", "8"),
     "collect candidates": ("--max-new-tokens", "64"),

@@ -13,7 +13,7 @@ from heedful.recipe.judges import JudgeSettings
 from heedful.recipe.load import STAGES
 from tests.docs.blocks import Block, blocks, pages
 from tests.docs.running import Page
-from tests.docs.world import furnish
+from tests.docs.world import furnish, train
 from tests.judges.endpoint import Endpoint
 
 PLAIN = ("text", "")  # drawings and outputs
@@ -41,6 +41,7 @@ def test_what_a_page_says_runs(
     page: str, work: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     furnish(work, page)
+    train(page)
     names: dict[str, object] = {}
     runs = Page(monkeypatch, endpoint.url)
     for block in blocks(page):

@@ -70,7 +70,8 @@ def test_an_endpoint_gets_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert isinstance(reward, HttpReward)
     assert reward.headers == {"Authorization": "hush"}
-    assert (reward.timeout, reward.retries, reward.batch_size) == (2.5, 0, 4)
+    assert reward.batch_size == 4
+    assert (reward._post.timeout, reward._post.retries) == (2.5, 0)
 
 
 def test_a_classifier_gets_its_label_and_the_backbones_device(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from heedful.evaluation.estimates import Array, Estimate, mean
 from heedful.evaluation.preference_accuracy import Accuracy
 from heedful.intervals import Interval, paired_difference, share
 from heedful.records import EVEN, SECTION, SUBSET, Messages, Preference, Ranking
-from heedful.render.rows import Row
+
+if TYPE_CHECKING:  # the terminal shows what was found, and loads no tokenizers for it
+    from heedful.render.rows import Row
 
 REWARD_BENCH = ("Chat", "Chat Hard", "Safety", "Reasoning")
 EVEN_HALVES = {"Reasoning": "math-prm"}

@@ -25,7 +25,7 @@ from heedful.evaluation.preference_accuracy import PairScores
 from heedful.models import fingerprints
 from heedful.models.backbone import Backbone
 from heedful.models.catalog import resolve
-from heedful.models.loading import choose_device, choose_dtype
+from heedful.models.loading import choose_device, choose_dtype, require_language_model
 from heedful.models.scoring import score, score_tokens
 from heedful.models.sharing import Models, Voice
 from heedful.quarantine import Kept
@@ -63,9 +63,10 @@ class Subject:
         """What a name means to `heedful.load`.
 
         Raises:
-            ModelError: nothing of that name.
+            ModelError: nothing of that name, or a reward model.
         """
         source = resolve(name)
+        require_language_model(*source.folded, *filter(None, [source.adapter]), source.folder)
         content = None
         if source.folder.is_dir():
             content = _content(fingerprints.of_source(source), models)

@@ -45,7 +45,7 @@ def load(
     compute = choose_dtype(dtype, place)
     source = resolve(name)
     folded = [*source.folded, *([source.adapter] if source.adapter else [])]
-    _require_language_model(source.folder, *folded)
+    require_language_model(source.folder, *folded)
     if adapter is not None:
         added = resolve(adapter)
         if added.adapter is None:
@@ -57,7 +57,7 @@ def load(
         chain, own = [*added.folded, added.adapter], [path.resolve() for path in folded]
         shared = len(own) if [path.resolve() for path in chain[: len(own)]] == own else 0
         folded += chain[shared:]
-        _require_language_model(*folded)
+        require_language_model(*folded)
     model, tokenizer = _load(source, torch.float32 if full else compute)
     backbone = Backbone(model.to(place), tokenizer, name=name, base=source.pretrained, compute_dtype=compute)
     for folder in folded:
@@ -106,8 +106,12 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def _require_language_model(*folders: Path) -> None:
-    """Refuse what scores answers and writes none: `transformers` would make up what it lacks."""
+def require_language_model(*folders: Path) -> None:
+    """Refuse what scores answers and writes none: `transformers` would make up what it lacks.
+
+    Raises:
+        ModelError: a folder holds a reward model.
+    """
     for folder in folders:
         if (folder / REWARD_FILE).is_file():
             mend = "Judge it by heedful evaluate, or let heedful ppo learn from it."
