@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from heedful import formats
+import pytest
+
+from heedful import formats, pipeline
+from heedful.errors import HeedfulError, RunError
+from heedful.pipeline import incoming
 from heedful.recipe import PipelineRecipe, load
 from heedful.records import Demonstration, Preference, assistant
 from heedful.training import sft
@@ -111,3 +116,30 @@ def stamps(folder: Path) -> Mapping[str, Any]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def go(*overrides: str, redo: tuple[str, ...] = (), **options: Any) -> list[str]:
+    """Run it; which stages were run."""
+    return pipeline.run(recipe(*overrides, **options), redo=redo, reporter=small.QUIET)
+
+
+def refused(*overrides: str, kind: type[HeedfulError] = RunError, **options: Any) -> str:
+    """Run it in vain; why."""
+    with pytest.raises(kind) as caught:
+        go(*overrides, **options)
+    return str(caught.value)
+
+
+def prepare(*overrides: str) -> None:
+    """The stages before any training, into `out`."""
+    asked = recipe(*overrides)
+    for name in ("import", "split"):
+        Path("out", name).mkdir(parents=True)
+    incoming.bring_in(asked, Path("out/import"), small.QUIET)
+    incoming.part(asked, Path("out/import"), Path("out/split"), small.QUIET)
+
+
+def base_of(run: str) -> str:
+    """The model, or the adapter, that a run's adapter says it stands on."""
+    config = json.loads(Path(run, "adapter", "adapter_config.json").read_text(encoding="utf-8"))
+    return str(config["base_model_name_or_path"])
