@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from heedful.report import ReportData, write
-from tests.collect.web.browser import PHONE, WIDE, Watch, browser  # noqa: F401  a fixture
+from tests.collect.web.browser import PHONE, WIDE, Watch
 from tests.report.evaluated import BASELINE, MODEL, comparison, duel, example, report
 from tests.report.test_html import HOSTILE
 
@@ -22,12 +22,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shown(browser: Any, path: Path) -> Iterator[Any]:  # noqa: F811  the fixture
+def shown(browser: Any, path: Path) -> Iterator[Any]:
     """The page; nothing may go wrong on it, and it may ask for nothing."""
     yield from _opened(browser, path)
 
 
-def _opened(browser: Any, path: Path, **how: Any) -> Iterator[Any]:  # noqa: F811
+def _opened(browser: Any, path: Path, **how: Any) -> Iterator[Any]:
     watch = Watch()
     context = browser.new_context(viewport=WIDE, **how)
     page = context.new_page()
@@ -65,7 +65,7 @@ def test_a_match_among_the_others_is_opened(shown: Any) -> None:
     assert last.is_visible()
 
 
-def test_without_scripts_all_is_there_and_no_search(browser: Any, path: Path) -> None:  # noqa: F811
+def test_without_scripts_all_is_there_and_no_search(browser: Any, path: Path) -> None:
     for page in _opened(browser, path, java_script_enabled=False):
         assert not page.locator("#search").is_visible()
         page.locator(".others > summary").click()
@@ -74,7 +74,7 @@ def test_without_scripts_all_is_there_and_no_search(browser: Any, path: Path) ->
         assert all(shown.nth(at).is_visible() for at in (0, 12, 23))
 
 
-def test_hostile_texts_do_nothing_and_stay_in_their_place(browser: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_hostile_texts_do_nothing_and_stay_in_their_place(browser: Any, tmp_path: Path) -> None:
     texts = [
         HOSTILE,
         "<!--",

@@ -67,19 +67,6 @@ def served(project: Project, chats: Chats | None) -> Iterator[Served]:
     thread.join(PATIENCE)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """One browser for all tests of the process."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = chromium()
-    if path is None:
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        found = running.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
-
-
 @dataclass
 class Watch:
     """What went wrong on a page, and what it asked for."""

@@ -15,7 +15,7 @@ from heedful.collect.store.model import Role
 from heedful.collect.store.project import Project
 from heedful.collect.team import people
 from heedful.collect.web.app import create_app
-from tests.collect.web.browser import browser, browser_page, served  # noqa: F401  fixtures for all of them
+from tests.collect.web.browser import browser_page, served  # noqa: F401  fixtures for all of them
 
 SignIn = Callable[..., TestClient]
 OWN = "http://localhost"  # a name that the app answers to
