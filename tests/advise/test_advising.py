@@ -65,8 +65,14 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_pairs_near_an_able_model_go_straight_to_dpo(work: Path, able: str) -> None:
-    found = ask(work, able, pairs(120))
+@pytest.fixture(scope="module")
+def near(able: str, tmp_path_factory: pytest.TempPathFactory) -> Advice:
+    """What is advised on 120 pairs near a model that can do the task."""
+    return ask(tmp_path_factory.mktemp("near"), able, pairs(120))
+
+
+def test_pairs_near_an_able_model_go_straight_to_dpo(near: Advice) -> None:
+    found = near
     assert found.recommendation.road == "dpo"
     assert found.facts.model.ended.value > 0.8
     assert found.chosen == ()
@@ -85,6 +91,7 @@ def test_pairs_for_an_unable_model_go_through_sft_on_the_chosen_ones(work: Path,
 
 def test_demonstrations_alone_are_imitated(work: Path, able: str) -> None:
     found = ask(work, able, demonstrations(80))
+    assert [one.road for one in found.facts.costs] == ["sft"]
     assert found.recommendation.road == "sft"
     assert found.recommendation.reasons[0].rule == "demonstrations_alone"
 
@@ -223,18 +230,17 @@ def test_readiness_is_told_for_a_pipeline(able: str, unable: str) -> None:
     assert "of its own answers end by themselves" in other.reasons[0]
 
 
-def test_what_was_sampled_is_said(work: Path, able: str) -> None:
-    found = ask(work, able, pairs(120))
+def test_what_was_sampled_is_said(near: Advice) -> None:
+    found = near
     assert found.looked_at[0].startswith("16 of 120 prompts answered by the model itself")
     assert found.looked_at[1].startswith("losses of 32 of 120 pairs")
     assert "labels: not looked at" in found.looked_at[2]
 
 
-def test_costs_are_predicted_for_every_road_that_the_data_allow(work: Path, able: str) -> None:
-    found = ask(work, able, pairs(120))
+def test_costs_are_predicted_for_every_road_that_the_data_allow(near: Advice) -> None:
+    found = near
     assert [one.road for one in found.facts.costs] == ["sft", "dpo", "ppo", "dpo+ppo"]
     assert all(one.memory > 0 and one.fits for one in found.facts.costs)
-    assert [one.road for one in ask(work, able, demonstrations(80)).facts.costs] == ["sft"]
 
 
 def test_bad_input_is_refused_with_a_mend(work: Path, able: str) -> None:
@@ -270,10 +276,10 @@ def test_each_stage_is_given_the_files_that_hold_its_kind(work: Path, unable: st
     assert loaded.data.preferences.train == "pairs.jsonl"
 
 
-def test_the_values_for_programs_are_json(work: Path, able: str) -> None:
+def test_the_values_for_programs_are_json(near: Advice) -> None:
     from heedful.advise.measured import as_json
 
-    found = ask(work, able, pairs(120))
+    found = near
     told = json.loads(
         json.dumps(as_json(found.recommendation, found.facts, found.looked_at), allow_nan=False)
     )

@@ -23,9 +23,10 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_recommendation_comes_first_then_figures_roads_and_recipe(
+def test_the_recommendation_comes_first_then_figures_roads_and_a_recipe_that_runs(
     heedful: Command, model: Path, work: Path
 ) -> None:
+    Path("recipe.yaml").write_text("mine", encoding="utf-8")
     result = heedful("advise", "--model", model, "--data", "pairs.jsonl", "--quick")
     assert result.code == 0
     lines = result.out.splitlines()
@@ -41,15 +42,12 @@ def test_the_recommendation_comes_first_then_figures_roads_and_recipe(
     ]
     assert [result.out.index(part) for part in order] == sorted(result.out.index(part) for part in order)
     assert "pairs with a preferred side  120" in result.out
-    assert result.out.splitlines()[-1] == "  heedful run recipe.yaml"
+    assert lines[-1] == "  heedful run recipe-2.yaml"  # what was there is left as it is
+    assert Path("recipe.yaml").read_text(encoding="utf-8") == "mine"
     assert "answering prompts" in result.err
-
-
-def test_the_recipe_runs_dry(heedful: Command, model: Path, work: Path) -> None:
-    assert heedful("advise", "--model", model, "--data", "pairs.jsonl", "--quick", "--quiet").code == 0
-    result = heedful("run", "recipe.yaml", "--dry-run", "--quiet")
-    assert result.code == 0
-    assert "stage: pipeline" in result.out
+    dry = heedful("run", "recipe-2.yaml", "--dry-run", "--quiet")
+    assert dry.code == 0
+    assert "stage: pipeline" in dry.out
 
 
 def test_json_is_one_object_with_the_recipe(heedful: Command, model: Path, work: Path) -> None:
@@ -64,16 +62,17 @@ def test_json_is_one_object_with_the_recipe(heedful: Command, model: Path, work:
     assert told["facts"]["data"]["records"] == {"preference": 120}
 
 
-def test_a_recipe_that_is_there_is_not_written_over(heedful: Command, model: Path, work: Path) -> None:
-    Path("recipe.yaml").write_text("mine", encoding="utf-8")
-    arguments = ("advise", "--model", model, "--data", "pairs.jsonl", "--quick", "--quiet")
-    assert "Recipe: recipe-2.yaml" in heedful(*arguments).out
-    refused = heedful(*arguments, "--output", "recipe.yaml")
+def test_a_recipe_that_is_named_and_there_is_replaced_only_when_asked(
+    heedful: Command, model: Path, work: Path
+) -> None:
+    Path("mine.yaml").write_text("mine", encoding="utf-8")
+    options = ("--model", model, "--data", "pairs.jsonl", "--quick", "--quiet", "--output", "mine.yaml")
+    refused = heedful("advise", *options)
     assert refused.code == 2
-    assert "recipe.yaml: this file is there already. Name another by --output" in refused.err
-    assert Path("recipe.yaml").read_text(encoding="utf-8") == "mine"
-    assert heedful(*arguments, "--output", "recipe.yaml", "--overwrite").code == 0
-    assert "stage: pipeline" in Path("recipe.yaml").read_text(encoding="utf-8")
+    assert "mine.yaml: this file is there already. Name another by --output" in refused.err
+    assert Path("mine.yaml").read_text(encoding="utf-8") == "mine"
+    assert heedful("advise", *options, "--overwrite").code == 0
+    assert "stage: pipeline" in Path("mine.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
