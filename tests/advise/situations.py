@@ -1,5 +1,4 @@
-"""Made situations with the road that is known to be right, the rule that says so and the numbers it must "
-"name."""
+"""Made situations with the road that is right, the rule that says so, and the numbers it must name."""
 
 from __future__ import annotations
 

@@ -75,8 +75,7 @@ class RecipeText:
 
 
 def shows_chosen(recommendation: Recommendation, facts: Facts) -> bool:
-    """Whether SFT imitates the chosen responses of pairs, so that they have to be written as "
-    "demonstrations."""
+    """Whether SFT imitates the chosen responses of pairs: they have to be written as demonstrations."""
     return "sft" in recommendation.stages and learns_from(facts) == "chosen"
 
 
@@ -185,8 +184,7 @@ class _Recipe:
         return {"pairs": own} if own else {}
 
     def _prompts(self) -> dict[str, Any]:
-        """All files, since every record has a prompt; those of prompts alone where they are read "
-        "otherwise."""
+        """All files, since every record has a prompt; or those of prompts, if the others are read otherwise."""
         prompts, reading = list(self.inputs.prompts), self.inputs.reading
         if prompts and any(reading.get(key) for key in ("format", "columns")):
             return {"train": prompts[0] if len(prompts) == 1 else prompts}

@@ -49,8 +49,7 @@ class Advice:
     chosen: tuple[Demonstration, ...] = ()
 
     def recipes(self, path: str | os.PathLike[str] = "recipe.yaml") -> list[tuple[Path, RecipeText]]:
-        """The recipes, and the files that they would be written to by `save(path)`, in the order of the "
-        "runs."""
+        """The recipes with the files that `save(path)` would write them to, in the order of the runs."""
         path = Path(path)
         shown = str(_beside(path, "-demonstrations", ".jsonl")) if self.chosen else None
         found = recipes(self.recommendation, self.facts, replace(self.inputs, shown=shown))

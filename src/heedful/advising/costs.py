@@ -1,5 +1,4 @@
-"""What each road would take on this machine: memory from the model's shape and the data's lengths, and "
-"time."""
+"""What each road would take on this machine, in memory and in time."""
 
 from __future__ import annotations
 

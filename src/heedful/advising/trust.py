@@ -1,5 +1,4 @@
-"""Whether the labels of pairs can be trusted, and whether a reward that was named can be called and "
-"believed."""
+"""Whether the labels of pairs can be trusted, and whether a reward can be called and believed."""
 
 from __future__ import annotations
 
