@@ -211,6 +211,25 @@ def test_models_of_two_origins_have_no_common_reference(run: Path, tmp_path: Pat
     assert [placed.point.name for placed in told.data.frontiers[0].placed] == named
 
 
+def test_runs_from_a_run_are_measured_from_that_one(run: Path, tmp_path: Path) -> None:
+    """As DPO and PPO after SFT: what SFT itself was trained from is nobody's reference."""
+    given = Given(ppo_runs.PROMPTS, None, load(str(run)))
+    ppo_runs.train(tmp_path / "further", given=given, max_steps=1)
+
+    found = compare([str(run), str(tmp_path / "further")], judges=[proxy()], **HOW)
+
+    assert found.data.reference == str(run)
+    assert [placed.point.name for placed in found.data.frontiers[0].placed] == [str(tmp_path / "further")]
+
+
+def test_a_reward_model_is_none_to_compare(model: Path, run: Path, tmp_path: Path) -> None:
+    small.train(
+        "reward", tmp_path / "reward", given=Given(small.pairs(8), None, load(str(model))), max_steps=1
+    )
+    with pytest.raises(ModelError, match="is a reward model, and answers nothing"):
+        compare([str(run), str(tmp_path / "reward")], judges=[proxy()], **HOW)
+
+
 def test_a_judge_that_is_not_there_keeps_nobody_waiting(model: Path, run: Path) -> None:
     found = compare([str(run), str(model)], judges=[Nobody(), gold()], **HOW)
     assert [one.judge for one in found.data.ranked] == [gold().name]

@@ -93,7 +93,7 @@ def enter(
     for name, entrant in zip(names, entrants, strict=True) if checkpoints else ():
         found, why = _checkpoints(name, entrant, loaded)
         kept += found
-        if why:
+        if why and entrant.subject is not common:
             notes.append(why)
     if checkpoints and not kept:
         raise RunError(
@@ -125,11 +125,14 @@ def _common(
     """What KL is measured from, or a note why nothing is."""
     if given is not None:
         return _subject(given, models, "reference"), []
-    origins: dict[str, Subject] = {}
-    for name in names:
-        found = _origin(name, models)
-        if found is not None:
-            origins.setdefault(found.fingerprint, found)
+    found = [_origin(name, models) for name in names]
+    known = {one.fingerprint for one in found if one is not None}
+    # What another of them was trained from is where these start, whatever it was trained from itself.
+    origins = {
+        one.fingerprint: one
+        for one, own in zip(found, subjects, strict=True)
+        if one is not None and own.fingerprint not in known
+    }
     if len(origins) == 1:
         return next(iter(origins.values())), []
     if not origins:
@@ -158,7 +161,7 @@ def _checkpoints(name: Named, entrant: Entrant, models: Models) -> tuple[list[En
         return [], ""
     assert isinstance(name, str)
     if resolve(name).adapter is None:
-        return [], f"{entrant.run} trained every weight: its checkpoints are not measured."
+        return [], f"{entrant.run} is no adapter: checkpoints on the way to it are not measured."
     found: list[Path] = [one for one in checkpoint.kept(run.checkpoints) if checkpoint.step_of(one) > 0]
     if not found:
         return [], f"{entrant.run} has kept no checkpoint."
