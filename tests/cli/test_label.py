@@ -124,7 +124,8 @@ def test_a_budget_leaves_what_was_done_and_says_how_much_is_missing(
     heedful: Command, endpoint: Endpoint, tmp_path: Path
 ) -> None:
     data, out = file_of(tmp_path / "in.jsonl", 5), tmp_path / "out.jsonl"
-    done = heedful("label", data, "endpoint.max_requests=6", "endpoint.at_once=1", "--judge", endpoint.named, "--output", out)
+    limits = "endpoint.max_requests=6", "endpoint.at_once=1"
+    done = heedful("label", data, *limits, "--judge", endpoint.named, "--output", out)
     assert "5 read, 3 kept, 2 quarantined (budget 2)" in done.out
     assert "5 pairs, 3 preferences made of them, 0 ties; 2 left out (budget 2)" in done.out
     assert len(list(read(out))) == 3
