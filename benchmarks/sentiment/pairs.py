@@ -69,8 +69,8 @@ def _make(study: Study) -> None:
 
 
 def few_and_noisy(texts: Sequence[str], *, count: int, flipped: float) -> list[Preference]:
-    """Sentences, two by two, the one with the higher gold reward chosen; ties are left out. So large a share of
-    the pairs, drawn by chance, is turned round.
+    """Sentences, two by two, the one with the higher gold reward chosen; ties are left out. So large a share
+    of the pairs, drawn by chance, is turned round.
     """
     prompt = task.PROXY_PROMPT
     whole = [f" {text}" for text in texts]
