@@ -9,7 +9,7 @@ from heedful.errors import DataError
 from heedful.evaluation.behaviour import Answer
 from heedful.evaluation.diversity import DRAWN, Change, collapse_signs, diversity, is_refusal
 from heedful.evaluation.ngrams import repeated_share, self_bleu, words_of
-from heedful.intervals import share
+from heedful.intervals import paired_difference, share
 from heedful.records import user
 from tests.evaluation.coverage import assert_covers
 
@@ -110,6 +110,15 @@ def test_a_model_sampled_twice_seldom_shows_a_sign() -> None:
         one, other = written(rng, 40, words=20), written(rng, 40, words=20)
         signs.append(any(change.sign for change in collapse_signs(one, other)))
     assert sum(signs) <= 2
+
+
+def test_intervals_of_changes_are_wide_enough_for_all_together() -> None:
+    """Nine figures: each interval is one at 1 - 5% / 9."""
+    one = [answer(at, "I cannot say." if at < 8 else "Yes, it is.") for at in range(20)]
+    other = [answer(at, "I cannot say." if at < 3 else "Yes, it is.") for at in range(20)]
+    change = by_name(collapse_signs(one, other))["refusals"].change
+    refused, before = (np.arange(20) < count for count in (8, 3))
+    assert change.interval == paired_difference(refused, before, level=1 - 0.05 / 9)
 
 
 def test_only_common_prompts_are_compared() -> None:

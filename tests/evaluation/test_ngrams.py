@@ -90,3 +90,9 @@ def test_words_count_as_often_as_in_the_text_that_has_them_oftenest() -> None:
 def test_short_texts_are_compared_by_the_orders_they_have() -> None:
     assert self_bleu([("yes",), ("yes",), ()]) == pytest.approx([1, 1, 0])
     assert self_bleu([("yes",)]) == pytest.approx([0])
+
+
+def test_of_two_texts_as_near_in_length_the_shorter_counts() -> None:
+    """Four words between six and two: no penalty, for the nearest is the shorter one."""
+    score = self_bleu([tuple("abcd"), tuple("abcdef"), tuple("xy")])[0]
+    assert score == pytest.approx(1.0)
