@@ -101,7 +101,13 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 
     endpoint.answers_by(*[honest()] * answered, slow)
     arguments = ["label", str(data), "endpoint.at_once=2", "--judge", endpoint.named, "--output", str(out)]
-    process = subprocess.Popen([sys.executable, "-m", "heedful", *arguments], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "heedful", *arguments],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        ),  # tests in the background
+    )
     until = time.monotonic() + WAIT
     while len(endpoint.asked) < answered + 2 and time.monotonic() < until:
         time.sleep(0.02)
