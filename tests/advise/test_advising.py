@@ -6,12 +6,13 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import heedful
-from heedful.advising import Advice, advise, check_readiness
+from heedful.advising import Advice, advice, advise, check_readiness, costs
 from heedful.errors import DataError, ModelError, RewardError
 from heedful.recipe import PipelineRecipe, PPORecipe, RLHFRecipe, load_any
 from heedful.records import Demonstration, Preference, Prompt, Rating, Record, assistant, user
@@ -55,7 +56,8 @@ def ask(folder: Path, model: str, records: Sequence[Record], **more: Any) -> Adv
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, with a reward that counts cats."""
+    """A folder to work in, with a reward that counts cats; what roads cost is asked in a test of its own."""
+    monkeypatch.setattr(advice, "costs", lambda *given, **more: ((), False))
     (tmp_path / "rewards.py").write_text(
         "def cats(prompts, responses):\n    return [float(text.count('cat')) for text in responses]\n"
         "def flat(prompts, responses):\n    return [1.0 for _ in responses]\n",
@@ -91,7 +93,6 @@ def test_pairs_for_an_unable_model_go_through_sft_on_the_chosen_ones(work: Path,
 
 def test_demonstrations_alone_are_imitated(work: Path, able: str) -> None:
     found = ask(work, able, demonstrations(80))
-    assert [one.road for one in found.facts.costs] == ["sft"]
     assert found.recommendation.road == "sft"
     assert found.recommendation.reasons[0].rule == "demonstrations_alone"
 
@@ -241,6 +242,9 @@ def test_costs_are_predicted_for_every_road_that_the_data_allow(near: Advice) ->
     found = near
     assert [one.road for one in found.facts.costs] == ["sft", "dpo", "ppo", "dpo+ppo"]
     assert all(one.memory > 0 and one.fits for one in found.facts.costs)
+    took = {one.road: one.seconds or 0.0 for one in found.facts.costs}
+    assert all(took.values())
+    assert took["dpo+ppo"] == pytest.approx(took["dpo"] + took["ppo"])
 
 
 def test_bad_input_is_refused_with_a_mend(work: Path, able: str) -> None:
@@ -288,3 +292,17 @@ def test_the_values_for_programs_are_json(near: Advice) -> None:
     assert told["facts"]["model"]["ended"]["n"] == 16
     assert told["readiness"]["ready"] is True
     assert told["facts"]["costs"][0]["fits"] is True
+
+
+def test_what_does_not_fit_plainly_is_recomputed_and_what_fits_in_no_way_is_said(
+    near: Advice, able: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is between what DPO takes with gradient checkpointing and without, or below both."""
+    sizes = {False: 3 * 10**9, True: 10**9}
+    monkeypatch.setattr(
+        costs, "predicted", lambda job, recomputed=False: SimpleNamespace(total=sizes[recomputed])
+    )
+    for room, road, recompute in ((2 * 10**9, "dpo", True), (10**8, "smaller", False)):
+        monkeypatch.setattr(costs, "room_of", lambda device, room=room: room)
+        found = ask(tmp_path, able, pairs(120))
+        assert (found.recommendation.road, found.facts.recompute) == (road, recompute)

@@ -146,3 +146,17 @@ def test_the_recipe_says_why() -> None:
         assert " ".join(reason.words.split()) in plain
     assert "So many labels look flipped: 12%" in plain
     assert "99% of prompts with a response have up to 170" in plain
+
+
+def test_lone_ratings_of_several_aspects_are_learned_by_one(tmp_path: Path) -> None:
+    alone = made.no_pairs(
+        records={"rating": 3000}, unpaired=3000, prompts=3000, aspects=("overall", "tone"), aspect="overall"
+    )
+    (recipe,) = loaded(facts(data=alone, labels=None), tmp_path)
+    assert isinstance(recipe, RLHFRecipe)
+    assert recipe.reward is not None
+    assert recipe.reward.objective.aspect == "overall"
+    (one,) = loaded(facts(data=replace(alone, aspects=("tone",), aspect=None), labels=None), tmp_path)
+    assert isinstance(one, RLHFRecipe)
+    assert one.reward is not None
+    assert one.reward.objective.aspect is None

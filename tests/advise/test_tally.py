@@ -88,6 +88,8 @@ def test_ratings_of_several_aspects_are_compared_by_the_overall_one_or_the_mean(
         ]
 
     assert gather(rated("overall")).facts.aspect is None
+    assert gather([*rated("tone", "truth"), *rated("tone")]).facts.aspects == ("tone", "truth")
+    assert gather(rated("tone", "overall")).facts.aspects == ("overall", "tone")
     assert gather(rated("overall", "tone")).facts.aspect == "overall"
     assert gather(rated("tone", "truth")).facts.aspect == "mean"
     assert gather(rated("tone", "truth")).facts.pairs == 1

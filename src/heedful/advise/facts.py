@@ -37,6 +37,7 @@ class DataFacts:
         unusable: share of pairs whose two sides are equal or whose chosen side is empty.
         agreement: share of votes on one item that agree, where several people voted.
         beyond_chance: Krippendorff's alpha of the same votes.
+        aspects: of ratings, "overall" first and then the commonest.
         aspect: by which ratings of several aspects were compared; None where they are of one.
         voted: several people's votes were taken together.
     """
@@ -58,6 +59,7 @@ class DataFacts:
     unusable: Interval | None = None
     agreement: Interval | None = None
     beyond_chance: Interval | None = None
+    aspects: tuple[str, ...] = ()
     aspect: str | None = None
     voted: bool = False
 

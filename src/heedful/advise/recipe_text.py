@@ -99,6 +99,11 @@ def recipes(recommendation: Recommendation, facts: Facts, inputs: Inputs) -> lis
     return [made.pipeline(stages)]
 
 
+def stage_keys(stage: str, facts: Facts, inputs: Inputs) -> dict[str, Any]:
+    """The keys of one stage that are fitted to the facts."""
+    return _Recipe(facts, inputs, ())._stage(stage, "")
+
+
 def _ratings_alone(facts: Facts) -> bool:
     return facts.data.unpaired > facts.data.pairs
 
@@ -184,7 +189,7 @@ class _Recipe:
         return {"pairs": own} if own else {}
 
     def _prompts(self) -> dict[str, Any]:
-        """All files, since every record has a prompt; or those of prompts, if the others are read otherwise."""
+        """All files: every record has a prompt; only those of prompts if the rest is read otherwise."""
         prompts, reading = list(self.inputs.prompts), self.inputs.reading
         if prompts and any(reading.get(key) for key in ("format", "columns")):
             return {"train": prompts[0] if len(prompts) == 1 else prompts}
@@ -229,10 +234,12 @@ class _Recipe:
             own["training"] |= {"epochs": _epochs(rows), "batch_size": _batch(rows)}
             self.because[f"{at}training.epochs"] = f"Of {rows:,} rows."
         if stage in ("dpo", "reward"):
-            smoothing = self._smoothing(at)
-            own |= {"objective": smoothing} if smoothing else {}
+            own["objective"] = self._smoothing(at)
+        if stage == "reward" and _ratings_alone(self.facts) and data.aspects[1:]:
+            own["objective"]["aspect"] = data.aspects[0]
+            self.because[f"{at}objective.aspect"] = f"Of {', '.join(data.aspects)}."
         if stage == "dpo":
-            own["objective"] = {"beta": 0.1, **own.get("objective", {})}
+            own["objective"] = {"beta": 0.1, **own["objective"]}
         if self.facts.recompute:
             own["training"]["gradient_checkpointing"] = True
             self.because[f"{at}training.gradient_checkpointing"] = "It does not fit otherwise."

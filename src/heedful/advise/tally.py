@@ -68,6 +68,7 @@ class Gathered:
     Attributes:
         pairs: preferences with a preferred side, made of whatever feedback there is.
         settings: by which they were made.
+        ratings: that stand alone with their prompt.
         demonstrations: each once.
         good: what is asked of the model: the chosen sides; without pairs the demonstrations; without these
             what has a thumb up or a score of at least the median.
@@ -79,6 +80,7 @@ class Gathered:
     task: TaskFacts | None
     pairs: Sequence[Preference]
     settings: PairSettings
+    ratings: Sequence[Rating]
     demonstrations: Sequence[Demonstration]
     good: Sequence[Good]
     prompts: Sequence[Messages]
@@ -108,11 +110,13 @@ def gather(records: Iterable[Record | Quarantined], *, seed: int = 0) -> Gathere
         _facts(checked, made, pairs, some, by_prompt),
         demonstrations=len(demonstrations),
         unlabelled=len(unlabelled),
+        aspects=_aspects(kept),
         aspect=settings.aspect,
         voted=settings.aggregate is not None,
     )
     asked = dict.fromkeys([*(one.prompt for one in good), *unlabelled])
-    return Gathered(facts, task(good), pairs, settings, demonstrations, good, list(asked), unlabelled)
+    alone = [row.raw for row in made.quarantined if row.reason in _ALONE and isinstance(row.raw, Rating)]
+    return Gathered(facts, task(good), pairs, settings, alone, demonstrations, good, list(asked), unlabelled)
 
 
 def _settings(records: Sequence[Record]) -> PairSettings:
@@ -121,9 +125,14 @@ def _settings(records: Sequence[Record]) -> PairSettings:
         isinstance(record, Judgement) or (isinstance(record, Preference) and ANNOTATOR in record.metadata)
         for record in records
     )
-    aspects = {record.aspect for record in records if isinstance(record, Rating)}
+    aspects = _aspects(records)
     aspect = None if len(aspects) <= 1 else OVERALL if OVERALL in aspects else MEAN
     return PairSettings(aspect=aspect, aggregate=Aggregation() if voted else None)
+
+
+def _aspects(records: Sequence[Record]) -> tuple[str, ...]:
+    counts = Counter(record.aspect for record in records if isinstance(record, Rating))
+    return tuple(sorted(counts, key=lambda aspect: (aspect != OVERALL, -counts[aspect], aspect)))
 
 
 def _demonstrations(records: Sequence[Record]) -> list[Demonstration]:

@@ -122,7 +122,13 @@ def advise(
     inputs = replace(inputs, kinds=kinds)
     scored_by = None if reward is None else standalone(RewardSource.named(reward))
     view = ModelView(model, reporter=said, max_length=max_length, seed=seed)
-    facts, looked_at = _measured(gathered, view, scored_by, QUICK if quick else USUAL, said, seed)
+    effort = QUICK if quick else USUAL
+    facts, looked_at = _measured(gathered, view, scored_by, effort, said, seed)
+    roads = _roads(gathered, facts.reward)
+    found, recompute = costs(
+        view.backbone, facts, gathered, roads, inputs, seconds=effort.seconds, reporter=said, seed=seed
+    )
+    facts = replace(facts, costs=found, recompute=recompute)
     recommendation = decide(facts)
     chosen = _chosen(gathered) if shows_chosen(recommendation, facts) else ()
     return Advice(facts, recommendation, looked_at, inputs, chosen)
@@ -185,11 +191,9 @@ def _measured(
             seed=seed,
         )
         looked_at.append(f"{scored_by.name}: {trust.described(scored)}")
-    found, recompute = costs(
-        view.backbone, asked.lengths, _roads(data, scored), has_reward=scored is not None
+    return Facts(data.facts, asked.facts, data.task, trusted.facts, scored, lengths=asked.lengths), tuple(
+        looked_at
     )
-    facts = Facts(data.facts, asked.facts, data.task, trusted.facts, scored, found, recompute, asked.lengths)
-    return facts, tuple(looked_at)
 
 
 def _roads(data: Gathered, reward: RewardFacts | None) -> list[RoadName]:

@@ -52,17 +52,19 @@ class Effort:
         answers: that the model gives.
         good: good responses, or pairs, whose losses are measured.
         label_pairs: pairs whose labels are looked at; 0 leaves them.
-        scored: of these pairs, how many a reward scores, and how many prompts get `ANSWERS_EACH` answers.
+        scored: of these pairs, how many a reward scores; a quarter as many prompts get four answers for it.
+        seconds: of trying how fast the machine is.
     """
 
     answers: int
     good: int
     label_pairs: int
     scored: int
+    seconds: float
 
 
-USUAL = Effort(answers=32, good=64, label_pairs=300, scored=64)
-QUICK = Effort(answers=16, good=32, label_pairs=0, scored=24)
+USUAL = Effort(answers=32, good=64, label_pairs=300, scored=64, seconds=10.0)
+QUICK = Effort(answers=16, good=32, label_pairs=0, scored=24, seconds=4.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from heedful.cli import (
     label,
     models,
     pairs,
+    plan,
     prepare,
     run,
     talk,
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 app.command()(evaluate.quickstart)
 app.command()(run.run)
+app.command()(plan.plan)
 app.command()(reads_files(inspect.inspect, bad_lines="quarantine"))
 app.command()(reads_files(convert.convert))
 app.command()(reads_files(check.check, bad_lines="quarantine"))

@@ -51,6 +51,17 @@ def describe(recipe: PipelineRecipe, *, redo: Sequence[str] = (), reporter: Repo
     return "\n".join(told)
 
 
+def jobs(recipe: PipelineRecipe) -> dict[str, Job]:
+    """All runs of a pipeline up to their first step, those that are finished too; writes nothing.
+
+    Raises:
+        HeedfulError: the data or the model's configuration cannot be read.
+    """
+    with ExitStack() as stack:
+        dealt = _dealt(recipe, stack, Reporter(quiet=True))
+        return {name: outlined(own, recipe.model) for name, own in recipes_of(recipe, dealt).items()}
+
+
 def _dealt(recipe: PipelineRecipe, stack: ExitStack, reporter: Reporter) -> Path:
     """A folder with the rows as they would be dealt out, until the stack is left."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="heedful-")))

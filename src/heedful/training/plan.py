@@ -6,19 +6,21 @@ nothing; the job's backbone may be an outline, without weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from heedful.errors import ModelError
 from heedful.models import shape
 from heedful.models.scoring import row_budget
 from heedful.models.shape import Shape
 from heedful.quarantine import Counts
-from heedful.recipe import PPORecipe, RolloutSettings
+from heedful.recipe import PPORecipe
+from heedful.render.rows import Row
 from heedful.training import memory
 from heedful.training.job import Job
 from heedful.training.loop import batch
-from heedful.training.memory import Prediction, Rollout, Stage
+from heedful.training.memory import Prediction, Rollout
 from heedful.training.passes import as_trained, computed_tokens, passes_of, reward_kind
 from heedful.training.schedule import steps_per_epoch, total_steps
 
@@ -85,34 +87,20 @@ class Plan:
         return "\n".join([f"Plan ({self.stage})", *(f"  {name:<{width}}  {text}" for name, text in lines)])
 
 
-def plan(job: Job) -> Plan:
+def plan(job: Job, *, libraries: int | None = None) -> Plan:
     """What training `job` would do.
+
+    Args:
+        libraries: bytes of the process before a model is loaded; a measured constant where absent.
 
     Raises:
         ModelError: the model has none of the layers that LoRA is to adapt.
     """
     training, backbone = job.recipe.training, job.backbone
-    packed = backbone.compatibility.packs and not training.padded
-    per_epoch = steps_per_epoch(len(job.train), training.batch_size)
-    steps = total_steps(len(job.train), training.batch_size, training.epochs, training.max_steps)
-    rows = as_trained(job)
-    batches = [
-        [rows[index] for index in batch(step, len(rows), training.batch_size, training.seed)]
-        for step in range(min(steps, per_epoch))
-    ]
-    budget = row_budget(training.tokens_per_row, backbone.device)
-    passes = [passes_of(chosen, budget) for chosen in batches]
-    every = [rows for step in passes for rows in step]
-    lengths = [computed_tokens(rows, packed) for rows in every]
     own = shape.of_model(backbone.model, backbone.name)
-    predicted = memory.predict(
-        own,
-        stage=cast(Stage, job.recipe.stage),
-        tokens=max(lengths),
-        targets=max(sum(row.response_tokens for row in rows) for rows in every),
-        passes=max(len(step) for step in passes),
-        **_settings(job, own),
-    )
+    steps = passes_by_step(job)
+    lengths = [_length(job, one) for step in steps for one in step]
+    rows = [row for step in steps for one in step for row in one]
     return Plan(
         stage=job.recipe.stage,
         read={name: kept.counts for name, kept in job.read.items()},
@@ -123,22 +111,60 @@ def plan(job: Job) -> Plan:
         prompts_rewritten=job.train.prompts_rewritten + job.held_out.prompts_rewritten,
         tokens=job.train.tokens,
         held_out_tokens=job.held_out.tokens,
-        longest_row=max(row.tokens for row in rows),
-        packed=packed,
-        packs=len(every),
+        longest_row=max(row.tokens for row in as_trained(job)),
+        packed=backbone.compatibility.packs and not training.padded,
+        packs=len(lengths),
         longest_pack=max(lengths),
-        steps=steps,
+        steps=total_steps(len(job.train), training.batch_size, training.epochs, training.max_steps),
         batch_size=min(training.batch_size, len(job.train)),
-        tokens_per_step=sum(row.tokens for rows in batches for row in rows) / len(batches),
+        tokens_per_step=sum(row.tokens for row in rows) / len(steps),
         parameters=own.parameters,
         trainable=_trainable(job, own),
         compute_dtype=str(backbone.compute_dtype).removeprefix("torch."),
         device=str(backbone.device),
-        memory=predicted,
+        memory=predicted(job, libraries=libraries),
     )
 
 
-def _settings(job: Job, own: Shape) -> dict[str, Any]:
+def predicted(job: Job, **changes: Any) -> Prediction:
+    """The memory that a plan tells of.
+
+    Args:
+        changes: arguments of `predict` in place of the job's own.
+    """
+    own = shape.of_model(job.backbone.model, job.backbone.name)
+    steps = passes_by_step(job)
+    every = [one for step in steps for one in step]
+    found: dict[str, Any] = {
+        "stage": job.recipe.stage,
+        "tokens": max(_length(job, one) for one in every),
+        "targets": max(sum(row.response_tokens for row in one) for one in every),
+        "passes": max(len(step) for step in steps),
+        **_settings(job),
+        **changes,
+    }
+    return memory.predict(own, **found)
+
+
+def passes_by_step(job: Job) -> list[list[list[Row]]]:
+    """The rows of each forward pass of each step of one epoch, or of the whole run where that is shorter."""
+    training, rows = job.recipe.training, as_trained(job)
+    steps = total_steps(len(rows), training.batch_size, training.epochs, training.max_steps)
+    budget = row_budget(training.tokens_per_row, job.backbone.device)
+    return [
+        passes_of(
+            [rows[index] for index in batch(step, len(rows), training.batch_size, training.seed)], budget
+        )
+        for step in range(min(steps, steps_per_epoch(len(rows), training.batch_size)))
+    ]
+
+
+def _length(job: Job, rows: Sequence[Row]) -> int:
+    """Tokens that a pass over these rows computes."""
+    return computed_tokens(rows, job.backbone.compatibility.packs and not job.recipe.training.padded)
+
+
+def _settings(job: Job) -> dict[str, Any]:
     """What `predict` wants to know beside what its passes hold."""
     recipe, backbone = job.recipe, job.backbone
     training, lora = recipe.training, recipe.lora
@@ -158,16 +184,17 @@ def _settings(job: Job, own: Shape) -> dict[str, Any]:
         found |= {
             "critic": recipe.objective.critic,
             "reward": reward_kind(recipe.reward),
-            "rollout": _rollout(job, recipe.rollout),
+            "rollout": rollout_of(job),
         }
     return found
 
 
-def _rollout(job: Job, settings: RolloutSettings) -> Rollout:
-    """The largest batch of answers that is sampled at one time."""
-    asked = max(
-        min(job.recipe.training.batch_size, len(job.train)), min(settings.held_out_prompts, len(job.held_out))
-    )
+def rollout_of(job: Job) -> Rollout:
+    """The largest batch of answers that PPO samples at one time."""
+    recipe = job.recipe
+    assert isinstance(recipe, PPORecipe)
+    settings, training = recipe.rollout, recipe.training
+    asked = max(min(training.batch_size, len(job.train)), min(settings.held_out_prompts, len(job.held_out)))
     prompts = min(asked, max(settings.at_once // settings.samples, 1))
     longest = max(len(row.prompt) for row in [*job.train, *job.held_out])
     return Rollout(prompts * settings.samples, longest, settings.max_new_tokens, settings.merge)

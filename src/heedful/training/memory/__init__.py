@@ -7,6 +7,7 @@ the peak. Formulas have reasons; the few constants that were measured say how.
 from heedful.training.memory.asked import Copies, CriticKind, Method, RewardKind, Rollout, Stage
 from heedful.training.memory.predict import predict
 from heedful.training.memory.prediction import Part, Phase, Prediction
+from heedful.training.memory.room import resident_bytes, room_of
 
 __all__ = [
     "Copies",
@@ -19,4 +20,6 @@ __all__ = [
     "Rollout",
     "Stage",
     "predict",
+    "resident_bytes",
+    "room_of",
 ]

@@ -57,7 +57,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Speed:
     """What a machine takes for a model.
 
     Attributes:
@@ -79,7 +79,7 @@ class Calibration:
     tokens: int
 
 
-def calibrate(
+def measure(
     outline: Backbone,
     rows: Sequence[Row],
     *,
@@ -87,7 +87,7 @@ def calibrate(
     lora: LoraSettings,
     rollout: Rollout | None = None,
     seconds: float = SECONDS,
-) -> Calibration:
+) -> Speed:
     """Try a model for about so many `seconds`.
 
     Args:
@@ -116,7 +116,7 @@ def calibrate(
     learning, teaching, updating = trial.learn(2 * share)
     passing, reading = trial.pass_only(share)
     more = trained / sum(weight.numel() for weight in own.trainable().values())
-    return Calibration(
+    return Speed(
         passing=passing.times(deeper / trial.tokens),
         learning=learning.times(deeper / trial.tokens),
         reading=reading.times(wider / trial.targets),
