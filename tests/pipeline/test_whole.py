@@ -60,11 +60,13 @@ def test_both_roads_from_one_sft_with_judges_and_a_reward(work: Path) -> None:
     assert page.stages == ["base", "SFT", "DPO", "PPO"]
     assert page.origins == {"SFT": "base", "DPO": "SFT", "PPO": "SFT"}
     assert [(one.model, one.baseline) for one in page.comparisons] == [
-        ("SFT", "base"),
         ("DPO", "SFT"),
         ("PPO", "SFT"),
         ("PPO", "DPO"),
+        ("SFT", "base"),
     ]
+    assert len(page.examples) == 4 * 2
+    assert list(page.diversity) == page.stages
     assert {name: len(own) for name, own in page.scores["Reward model"].items()} == dict.fromkeys(
         page.stages, 2
     )

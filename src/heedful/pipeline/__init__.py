@@ -42,4 +42,4 @@ def report_of(recipe: PipelineRecipe) -> Path:
 def findings_of(recipe: PipelineRecipe) -> ReportData:
     """What came of it all, once it has been gone through."""
     folder = Path(recipe.output)
-    return report_data(recipe, folder / "split", folder / "evaluate")
+    return report_data(recipe, folder / "split", folder / "evaluate", Reporter(quiet=True))

@@ -118,11 +118,14 @@ def origins(recipe: PipelineRecipe) -> dict[str, str]:
 
 def opponents(recipe: PipelineRecipe) -> Iterator[tuple[str, str]]:
     """Whose answers judges compare with whose: a model's with those of what it was trained from, and the two
-    roads' with each other.
+    roads' with each other; those that were aligned first.
     """
-    yield from origins(recipe).items()
-    if recipe.dpo is not None and recipe.ppo is not None:
+    before = origins(recipe)
+    aligned = [title for title in before if title != TITLES["sft"]]
+    yield from ((title, before[title]) for title in aligned)
+    if len(aligned) > 1:
         yield TITLES["ppo"], TITLES["dpo"]
+    yield from ((title, before[title]) for title in before if title not in aligned)
 
 
 @contextmanager

@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from heedful import machine
-from heedful.evaluating.pages import report
+from heedful.evaluating.examples import examples
+from heedful.evaluating.held_out import Held
+from heedful.evaluating.pages import report, with_diversity
 from heedful.models import catalog, fingerprints
 from heedful.models.folders import write_text
 from heedful.pipeline import evaluate
+from heedful.pipeline.findings import Findings
 from heedful.pipeline.places import held_out_files
 from heedful.recipe import PipelineRecipe
 from heedful.report import Curve, ReportData, write
 from heedful.report.curves import training_curves
+from heedful.report.data import Example
 from heedful.report.evaluation_json import Made, as_json
 from heedful.report.wording import Number
 from heedful.training.run_folder import RunFolder, versions
-from heedful.training.tracking import read_metrics
+from heedful.training.tracking import Reporter, read_metrics
 
 PAGE, SUMMARY = "report.html", "summary.json"
 _PAIRS_NOTE = (
@@ -37,23 +41,25 @@ _WORDS = {"sft": "SFT", "dpo": "DPO", "reward": "a reward model", "ppo": "PPO"}
 _INTRO = "Everything below is measured on prompts that no stage learned from."
 
 
-def write_report(recipe: PipelineRecipe, split: Path, evaluation: Path, folder: Path) -> None:
+def write_report(
+    recipe: PipelineRecipe, split: Path, evaluation: Path, folder: Path, reporter: Reporter
+) -> None:
     """Write the page, and its numbers for programs."""
-    page = report_data(recipe, split, evaluation)
-    made = _made(recipe, split, page)
+    page = report_data(recipe, split, evaluation, reporter)
+    made = _made(recipe, split)
     summary = json.dumps(as_json(page, made), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / SUMMARY, summary.encode("utf-8", "backslashreplace").decode() + "\n")
     write(page, folder / PAGE)
 
 
-def report_data(recipe: PipelineRecipe, split: Path, evaluation: Path) -> ReportData:
+def report_data(recipe: PipelineRecipe, split: Path, evaluation: Path, reporter: Reporter) -> ReportData:
     """All that the page shows."""
-    found = evaluate.evaluated(recipe, evaluation)
+    found, records = evaluate.evaluated(recipe, evaluation), evaluate.judged_by(recipe, split)
     page = report(
         recipe.report.title,
-        "",
+        recipe.report.intro or _INTRO,
         found.models,
-        evaluate.judged_by(recipe, split),
+        records,
         _facts(recipe, split),
         curves=_curves(recipe),
         sampling=evaluate.sampling_of(recipe),
@@ -63,9 +69,23 @@ def report_data(recipe: PipelineRecipe, split: Path, evaluation: Path) -> Report
         origins=evaluate.origins(recipe),
         scores=found.scores,
         comparisons=list(found.comparisons),
+        examples=_examples(recipe, found, records),
         notes=[*page.notes, *_notes(recipe)],
     )
-    return replace(page, intro=recipe.report.intro or _INTRO)
+    return with_diversity(page, found.models, reporter, seed=recipe.evaluate.seed)
+
+
+def _examples(recipe: PipelineRecipe, found: Findings, records: Held) -> list[Example]:
+    """All that judges compared; where nobody was asked, the answers that stand side by side are enough."""
+    if not found.comparisons:
+        return []
+    return [
+        one
+        for model, baseline in evaluate.opponents(recipe)
+        for one in examples(
+            model, {name: found.models[name] for name in (baseline, model)}, found.comparisons, records
+        )
+    ]
 
 
 def _notes(recipe: PipelineRecipe) -> list[str]:
@@ -139,7 +159,7 @@ def _reward(info: Mapping[str, Any]) -> str:
     return f"right about {right.text} ({right.caption})"
 
 
-def _made(recipe: PipelineRecipe, split: Path, page: ReportData) -> Made:
+def _made(recipe: PipelineRecipe, split: Path) -> Made:
     """What the numbers were made from, and with."""
     records = evaluate.judged_by(recipe, split)
     counts, sampling = records.counts, evaluate.sampling_of(recipe)

@@ -52,7 +52,7 @@ def graph_of(recipe: PipelineRecipe, reporter: Reporter, *, redo: Sequence[str] 
         after = [*_before(name, recipe), *(["readiness"] if name in ALIGNING else [])]
         command = f"heedful run {shlex.quote(str(folder / 'recipe.yaml'))}"
         found.append(RunStage(name, own, TRAIN[name], weights, reporter, after, command=command))
-    found += [_evaluate(recipe, split, weights, reporter), _report(recipe, split)]
+    found += [_evaluate(recipe, split, weights, reporter), _report(recipe, split, reporter)]
     return Graph(recipe, folder, found, redo=redo)
 
 
@@ -135,7 +135,7 @@ def _evaluate(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: R
     )
 
 
-def _report(recipe: PipelineRecipe, split: Path) -> FolderStage:
+def _report(recipe: PipelineRecipe, split: Path, reporter: Reporter) -> FolderStage:
     evaluation = Path(recipe.output) / "evaluate"
 
     def reads(pending: Sequence[Path]) -> dict[str, str]:
@@ -150,7 +150,7 @@ def _report(recipe: PipelineRecipe, split: Path) -> FolderStage:
         ("split", "evaluate", *recipe.parts),
         {"report": recipe.report.model_dump(), "stages": list(recipe.parts)},
         reads,
-        lambda folder: report.write_report(recipe, split, evaluation, folder),
+        lambda folder: report.write_report(recipe, split, evaluation, folder, reporter),
     )
 
 
