@@ -1,8 +1,10 @@
-"""`python -m benchmarks.memory`: what a run of each kind needs at its peak, beside what its plan says.
+"""`python -m benchmarks.memory`: what a run of each kind needs at its peak, beside what was predicted for it.
 
-Every run is alone in a fresh process and makes a few steps over the same texts, cut to the same lengths; its
-peak is that process's `ru_maxrss`. The headline is PPO over SFT at the same number of tokens a step: policy,
-reference, reward model and critic in one copy of the weights.
+Untrained Llamas of three sizes are trained for a few steps by every method, over an adapter and as a whole.
+Every run is alone in a fresh process, and its peak is that process's `ru_maxrss`; the prediction is made in
+it before the weights are loaded, from the model's configuration, the rows, and what the process has taken by
+then. A few more kinds of run are made with one size: all that PPO can be asked for, and gradient
+checkpointing.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,26 +27,71 @@ from benchmarks.measure import peak_bytes
 from benchmarks.session import DEFAULT_DATA, ROOT, say, write
 
 GB = 1e9
-# Tokens of every prompt and of every response, and rows of every step.
-PROMPT, RESPONSE, ROWS = 96, 48, 16
+# Tokens of every prompt and of every response, near enough, and rows of every step.
+PROMPT, RESPONSE, ROWS, STEPS = 96, 48, 8, 2
 COMMON: dict[str, Any] = {
     "template": "raw",
     "batch_size": ROWS,
-    "max_steps": 3,
-    "eval_fraction": 0.0,
+    "max_steps": STEPS,
+    "eval_fraction": 0.25,
     "max_length": 512,
     "max_prompt_length": PROMPT,
 }
-RUNS: dict[str, tuple[str, Mapping[str, Any]]] = {
-    "SFT": ("sft", {}),
-    "SFT, gradient checkpointing": ("sft", {"gradient_checkpointing": True}),
-    "SFT, all weights": ("sft", {"method": "full"}),
-    "DPO": ("dpo", {}),
-    "reward model": ("reward", {}),
-    "PPO, critic on the policy's trunk": ("ppo", {"critic": "trunk"}),
-    "PPO, critic with an adapter": ("ppo", {"critic": "adapter"}),
-    "PPO, reward model and critic on the backbone": ("ppo", {"reward_model": True}),
+# The shapes of SmolLM2's smaller two, and a smaller one still, over its vocabulary.
+SIZES: dict[str, dict[str, int]] = {
+    "20M": {
+        "hidden_size": 256,
+        "intermediate_size": 768,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    },
+    "135M": {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+    },
+    "360M": {
+        "hidden_size": 960,
+        "intermediate_size": 2560,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 15,
+        "num_key_value_heads": 5,
+    },
 }
+TOKENIZER = "smollm2-135m"
+STAGES = {"SFT": "sft", "DPO": "dpo", "reward model": "reward", "PPO": "ppo"}
+METHODS = {"LoRA": "lora", "all weights": "full"}
+GRID: dict[str, tuple[str, Mapping[str, Any]]] = {
+    f"{stage}, {method}": (STAGES[stage], {"method": METHODS[method]})
+    for stage in STAGES
+    for method in METHODS
+}
+# With this size alone.
+MORE_WITH = "135M"
+MORE: dict[str, tuple[str, Mapping[str, Any]]] = {
+    "SFT, LoRA, gradient checkpointing": ("sft", {"gradient_checkpointing": True}),
+    "SFT, all weights, gradient checkpointing": ("sft", {"method": "full", "gradient_checkpointing": True}),
+    "PPO, LoRA, critic with an adapter": ("ppo", {"critic": "adapter"}),
+    "PPO, LoRA, reward model and critic on the backbone": ("ppo", {"reward_model": True}),
+}
+KINDS = {**GRID, **MORE}
+
+
+def make_model(folder: Path, size: str) -> None:
+    """An untrained Llama of this size, in fp32, with a tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from heedful.models.tokenizers import tokenizer_of
+
+    tokenizer = tokenizer_of(TOKENIZER)
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=True, **SIZES[size])
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def records(data: Path, tokenizer: Any) -> list[Any]:
@@ -65,84 +112,96 @@ def records(data: Path, tokenizer: Any) -> list[Any]:
     return found
 
 
-def run(name: str, model: str, data: Path, precision: str) -> dict[str, Any]:
-    """One run, in this process: planned and measured bytes."""
+def run(kind: str, model: str, data: Path, precision: str) -> dict[str, Any]:
+    """One run, in this process: what was predicted, and measured."""
     import heedful
+    from heedful.models.outline import outline
     from heedful.models.rewards import FunctionReward
-    from heedful.recipe import from_keywords
+    from heedful.planning import process_bytes
+    from heedful.recipe import RewardSource, from_keywords
     from heedful.records import Demonstration
     from heedful.training import dpo, ppo, reward, sft
     from heedful.training.job import Given
-    from heedful.training.plan import plan
+    from heedful.training.plan import predicted
     from heedful.training.tracking import Reporter
 
-    stage, own = RUNS[name]
-    settings = {**COMMON, **own}
-    quiet = Reporter(quiet=True)
-    backbone = heedful.load(model, dtype=DTYPES[precision], full=settings.get("method") == "full")
-    pairs: Sequence[Any] = records(data, backbone.tokenizer)
-    if stage in ("sft", "ppo"):
-        pairs = [Demonstration(pair.prompt, pair.chosen, id=pair.id) for pair in pairs]
+    stage, own = KINDS[kind]
+    settings, quiet = {**COMMON, **own}, Reporter(quiet=True)
     module: Any = {"sft": sft, "dpo": dpo, "reward": reward, "ppo": ppo}[stage]
+    scored: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-
-        def recipe(of: str, output: str, keys: Mapping[str, Any]) -> Any:
-            values = {"model": {"name": model}, "data": {"train": "(records in memory)"}}
-            return from_keywords(of, {**values, "output": str(Path(folder, output))}, keys)
-
-        scored: dict[str, Any] = {}
+        sources: list[RewardSource] = []
         if stage == "ppo":
             settings |= {"max_new_tokens": RESPONSE}
-            with_model = settings.pop("reward_model", False)
-            if with_model:
+            if settings.pop("reward_model", False):
                 make_reward(Path(folder, "reward"), model, template=COMMON["template"])
-                scored["reward"] = None
+                sources = [RewardSource(model=str(Path(folder, "reward")))]
             else:
                 scored["reward"] = FunctionReward(
-                    lambda prompts, responses: [len(text) for text in responses]
+                    lambda prompts, responses: [float(len(text)) for text in responses]
                 )
-        chosen = recipe(stage, "run", settings)
-        if scored.get("reward", 0) is None:
-            from heedful.recipe import RewardSource
+        values = {
+            "model": {"name": model, "dtype": DTYPES[precision]},
+            "data": {"train": "(records in memory)"},
+            "output": str(Path(folder, "run")),
+        }
+        recipe: Any = from_keywords(stage, values, settings)
+        recipe = recipe.model_copy(update={"reward": sources} if sources else {})
+        libraries = process_bytes(recipe.model)
+        full = recipe.training.method == "full"
+        hollow = outline(model, dtype=recipe.model.dtype, full=full)
+        pairs: Sequence[Any] = records(data, hollow.tokenizer)
+        if stage in ("sft", "ppo"):
+            pairs = [Demonstration(pair.prompt, pair.chosen, id=pair.id) for pair in pairs]
+        job = module.prepare(recipe, Given(pairs, None, hollow), reporter=quiet)
+        before = predicted(job, libraries=libraries)
+        backbone = heedful.load(model, dtype=recipe.model.dtype, full=full)
+        module.run(recipe, Given(pairs, None, backbone), reporter=quiet, **scored)
+    return {"libraries_bytes": libraries, "peak_bytes": peak_bytes(), "predicted": before.to_json()}
 
-            source = RewardSource(model=str(Path(folder, "reward")))
-            chosen, scored = chosen.model_copy(update={"reward": [source]}), {}
-        given = Given(pairs, None, backbone)
-        planned = plan(module.prepare(chosen, given, reporter=quiet)).memory.total
-        module.run(chosen, given, reporter=quiet, **scored)
-    return {"planned_bytes": planned, "peak_bytes": peak_bytes()}
+
+def runs_of(sizes: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(size, kind) of every run."""
+    for size in sizes:
+        yield from ((size, kind) for kind in kinds if kind in GRID or size == MORE_WITH)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description="peaks, run by run")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
-    parser.add_argument("--only", help="one run, in this process; prints its figures as JSON")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="fp32")
+    parser.add_argument("--only", nargs=2, help="a kind and a model's folder: in this process, as JSON")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
     options = parser.parse_args(arguments)
     if options.only:
-        print(json.dumps(run(options.only, options.model, options.data, options.precision)))
+        print(json.dumps(run(*options.only, options.data, options.precision)))
         return
     here = machine.describe()
     precision = machine.choose_precision(options.precision, here)
-    found: dict[str, dict[str, Any]] = {}
-    for name in RUNS:
-        command = [sys.executable, "-m", "benchmarks.memory", "--only", name]
-        command += ["--data", str(options.data), "--model", options.model, "--precision", precision]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        found[name] = json.loads(done.stdout.splitlines()[-1])
-        peak, planned = (found[name][key] / GB for key in ("peak_bytes", "planned_bytes"))
-        share = found[name]["peak_bytes"] / found["SFT"]["peak_bytes"]
-        say(f"{name}: {peak:.2f} GB, {share:.2f}x SFT; planned {planned:.2f} GB")
-    report = {
+    report: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
         "machine": here,
         "precision": precision,
-        "settings": {**COMMON, "prompt_tokens": PROMPT, "response_tokens": RESPONSE, "model": options.model},
-        "peaks": found,
+        "settings": {**COMMON, "prompt_tokens": PROMPT, "response_tokens": RESPONSE},
+        "runs": [],
     }
-    say(f"written: {write(report, options.results / 'memory')}")
+    with tempfile.TemporaryDirectory() as folder:
+        for size, kind in runs_of(options.sizes, options.kinds):
+            model = Path(folder, size)
+            if not model.exists():
+                make_model(model, size)
+            command = [sys.executable, "-m", "benchmarks.memory", "--only", kind, str(model)]
+            command += ["--data", str(options.data), "--precision", precision]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            found = json.loads(done.stdout.splitlines()[-1])
+            report["runs"].append({"size": size, "kind": kind, **found})
+            peak, said = found["peak_bytes"], found["predicted"]["peak_bytes"]
+            say(f"{size} {kind}: {peak / GB:.2f} GB, predicted {said / GB:.2f} GB ({said / peak - 1:+.0%})")
+            # After every run: all of them take hours.
+            path = write(report, options.results / "memory")
+    say(f"written: {path}")
 
 
 if __name__ == "__main__":

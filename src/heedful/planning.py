@@ -137,7 +137,7 @@ def plan_recipe(recipe: AnyRecipe, *, time: bool = True, reporter: Reporter | No
     """
     reporter = reporter or Reporter(quiet=True)
     reporter.say("Reading the data, and the model's configuration.")
-    libraries = _libraries(recipe.model)
+    libraries = process_bytes(recipe.model)
     jobs = jobs_of(recipe)
     speeds: dict[tuple[Any, ...], Speed] = {}
     stages = []
@@ -152,6 +152,15 @@ def plan_recipe(recipe: AnyRecipe, *, time: bool = True, reporter: Reporter | No
         stages.append(StagePlan(name, plan(job, libraries=libraries), found, tuple(_turns(job, libraries))))
     device = next(iter(jobs.values())).backbone.device
     return RecipePlan(tuple(stages), room_of(device))
+
+
+def process_bytes(model: ModelSettings) -> int | None:
+    """What a process has in memory that is about to load a model: this one, once it knows the model's code
+    and tokenizer. None where the system does not tell.
+    """
+    outline(model.name, dtype=model.dtype, device=model.device)
+    found = resident_bytes()
+    return None if found is None else found + FIRST_USE_BYTES
 
 
 def jobs_of(recipe: AnyRecipe) -> Mapping[str, Job]:
@@ -175,15 +184,6 @@ def measured_speed(job: Job) -> Speed:
     rollout = rollout_of(job) if isinstance(recipe, PPORecipe) else None
     typical = passes[len(passes) // 2]
     return measure(job.backbone, typical, training=recipe.training, lora=recipe.lora, rollout=rollout)
-
-
-def _libraries(model: ModelSettings) -> int | None:
-    """Bytes of a process that is about to load the model: of this one, once it knows the model's code and
-    tokenizer.
-    """
-    outline(model.name, dtype=model.dtype, device=model.device)
-    found = resident_bytes()
-    return None if found is None else found + FIRST_USE_BYTES
 
 
 def _tried(job: Job) -> tuple[Any, ...]:
