@@ -16,15 +16,13 @@ from heedful.advise.recipe_text import Inputs, stage_keys
 from heedful.advise.rule import FEWEST_PAIRS
 from heedful.advise.tally import Gathered
 from heedful.models.backbone import Backbone
-from heedful.models.scoring import row_budget
 from heedful.recipe import DPORecipe, PPORecipe, Recipe, RewardRecipe, SFTRecipe
 from heedful.records import Demonstration, Prompt, Record
 from heedful.training import dpo, ppo, reward, sft, speed
 from heedful.training.duration import durations, total
 from heedful.training.job import Given, Job
-from heedful.training.memory import Rollout, room_of
-from heedful.training.passes import as_trained, passes_of
-from heedful.training.plan import predicted
+from heedful.training.memory import room_of
+from heedful.training.plan import passes_by_step, predicted, rollout_of
 from heedful.training.tracking import Reporter
 from heedful.training.work import work
 
@@ -129,17 +127,12 @@ def _records(name: str, data: Gathered) -> Sequence[Record]:
 def _seconds(jobs: dict[str, _Stage], seconds: float, reporter: Reporter) -> dict[str, float]:
     """What the stages compute, at the speed of the machine."""
     tried = next(jobs[name].job for name in ("dpo", "sft", "reward", "ppo") if name in jobs)
-    rollout = None
-    if "ppo" in jobs:
-        recipe = jobs["ppo"].job.recipe
-        assert isinstance(recipe, PPORecipe)
-        settings = recipe.rollout
-        longest = max(len(row.prompt) for row in jobs["ppo"].job.train)
-        rollout = Rollout(settings.at_once, longest, settings.max_new_tokens, settings.merge)
+    rollout = rollout_of(jobs["ppo"].job) if "ppo" in jobs else None
+    passes = sorted((one for step in passes_by_step(tried) for one in step), key=len)
     with reporter.task(f"Trying how fast this machine is, about {seconds:.0f} seconds", 1) as task:
         pace = speed.measure(
             tried.backbone,
-            passes_of(as_trained(tried), row_budget(None, tried.backbone.device))[0],
+            passes[len(passes) // 2],
             training=tried.recipe.training,
             lora=tried.recipe.lora,
             rollout=rollout,
