@@ -42,6 +42,19 @@ def test_a_prompt_is_never_learned_from_and_judged_by_in_whatever_file_it_stands
     assert len(left_out) == counts["preferences-train"]["quarantined"][incoming.HELD_OUT] >= 3
 
 
+def test_prompts_that_kinds_share_are_dealt_once(work: Path) -> None:
+    formats.write(pipelines.demonstrations(20, seed=0), "demos.jsonl")
+    formats.write(pipelines.pairs(40, seed=0), "pairs.jsonl")
+    prepare("split.held_out=0.2", "split.seed=3")
+    held = {
+        kind: {record.prompt for record in formats.read(f"out/split/{kind}-held-out.jsonl")}
+        for kind in ("demonstrations", "preferences")
+    }
+    # A fifth of the twenty that both have, and of the twenty that pairs have alone.
+    assert {kind: len(prompts) for kind, prompts in held.items()} == {"demonstrations": 4, "preferences": 8}
+    assert held["demonstrations"] <= held["preferences"]
+
+
 def test_near_prompts_stay_on_one_side(work: Path) -> None:
     words = "please tell me in a few words what the weather in the north of the country is like in early may"
     demos = [
