@@ -198,8 +198,8 @@ def _near_or_far(facts: Facts) -> str:
         return ""
     if far(facts)[0]:
         return (
-            f" They are far from the model, {nats(gap)} above its own answers, so SFT on the chosen "
-            "responses has to come before."
+            f" They are far from the model: {nats(gap)} above its own answers, more than {DISTANCE:g}, so "
+            "that SFT has to come before."
         )
     return f" They are near enough to the model{_near(facts)}."
 
