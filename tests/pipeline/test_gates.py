@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heedful import formats
-from heedful.advise.readiness import Readiness
+from heedful.advice.readiness import Readiness
 from heedful.errors import DataError
 from heedful.pipeline import ready
 from heedful.records import Demonstration, Preference

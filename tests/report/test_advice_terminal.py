@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from heedful.advise.facts import Facts, RewardFacts
-from heedful.advise.rules import decide
+from heedful.advice.facts import Facts, RewardFacts
+from heedful.advice.rules import decide
 from heedful.report.advice_terminal import summary
-from tests.advise import made
+from tests.advice import made
 
 
 def shown(facts: Facts, *, terminal: bool) -> str:

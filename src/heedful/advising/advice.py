@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from heedful import formats
-from heedful.advise.facts import Facts, RewardFacts, RoadName
-from heedful.advise.readiness import Readiness, readiness
-from heedful.advise.recipe_text import Inputs, RecipeText, recipes, shows_chosen
-from heedful.advise.rule import ONE_ANSWER
-from heedful.advise.rules import Recommendation, decide
-from heedful.advise.tally import Gathered, gather
+from heedful.advice.facts import Facts, RewardFacts, RoadName
+from heedful.advice.readiness import Readiness, readiness
+from heedful.advice.recipe_text import Inputs, RecipeText, recipes, shows_chosen
+from heedful.advice.rule import ONE_ANSWER
+from heedful.advice.rules import Recommendation, decide
+from heedful.advice.tally import Gathered, gather
 from heedful.advising import trust
 from heedful.advising.asking import QUICK, USUAL, Effort, ask
 from heedful.advising.costs import costs

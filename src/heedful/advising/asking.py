@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from heedful.advise.answers import final_answer, gives, loops, refuses, traits
-from heedful.advise.facts import Lengths, ModelFacts
-from heedful.advise.tally import Good
+from heedful.advice.answers import final_answer, gives, loops, refuses, traits
+from heedful.advice.facts import Lengths, ModelFacts
+from heedful.advice.tally import Good
 from heedful.checking_models import ModelView
 from heedful.checks.finding import Interval
 from heedful.checks.off_distribution import START

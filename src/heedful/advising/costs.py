@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heedful.advise.facts import Facts, RoadCost, RoadName
-from heedful.advise.recipe_text import Inputs, stage_keys
-from heedful.advise.rule import FEWEST_PAIRS
-from heedful.advise.tally import Gathered
+from heedful.advice.facts import Facts, RoadCost, RoadName
+from heedful.advice.recipe_text import Inputs, stage_keys
+from heedful.advice.rule import FEWEST_PAIRS
+from heedful.advice.tally import Gathered
 from heedful.models.backbone import Backbone
 from heedful.recipe import DPORecipe, PPORecipe, Recipe, RewardRecipe, SFTRecipe
 from heedful.records import Demonstration, Prompt, Record

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from heedful.advise.facts import LabelFacts, RewardFacts
+from heedful.advice.facts import LabelFacts, RewardFacts
 from heedful.advising.asking import some
 from heedful.checking_models import ModelView
 from heedful.checks.finding import Interval

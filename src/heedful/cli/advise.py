@@ -43,7 +43,7 @@ def advise(
 
     from rich.console import Console
 
-    from heedful.advise.measured import as_json as value_of
+    from heedful.advice.measured import as_json as value_of
     from heedful.advising import advise as measure
     from heedful.report.advice_terminal import summary
     from heedful.training.tracking import Reporter

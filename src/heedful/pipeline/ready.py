@@ -1,6 +1,6 @@
 """The gate before a model is aligned: can it do the task already?
 
-`heedful.advising` measures, `heedful.advise.readiness` judges; here the verdict is kept, and acted upon.
+`heedful.advising` measures, `heedful.advice.readiness` judges; here the verdict is kept, and acted upon.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from heedful.advise.cautions import ROAD_WORDS
-from heedful.advise.facts import Facts
-from heedful.advise.measured import measurements
-from heedful.advise.rules import Reason, Recommendation
-from heedful.advise.words import gigabytes, time
+from heedful.advice.cautions import ROAD_WORDS
+from heedful.advice.facts import Facts
+from heedful.advice.measured import measurements
+from heedful.advice.rules import Reason, Recommendation
+from heedful.advice.words import gigabytes, time
 from heedful.report.wording import clean
 
 

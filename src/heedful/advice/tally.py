@@ -14,8 +14,8 @@ from difflib import SequenceMatcher
 from statistics import median
 from typing import Any
 
-from heedful.advise.answers import final_answer
-from heedful.advise.facts import DataFacts, TaskFacts
+from heedful.advice.answers import final_answer
+from heedful.advice.facts import DataFacts, TaskFacts
 from heedful.checks.agreement import LowAgreement
 from heedful.checks.duplicates import Duplicates
 from heedful.checks.empty import EmptyReplies

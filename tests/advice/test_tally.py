@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from heedful.advise.tally import gather
+from heedful.advice.tally import gather
 from heedful.errors import DataError
 from heedful.quarantine import Quarantined
 from heedful.records import (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from heedful.advise.facts import Facts
-from heedful.advise.rules import Recommendation
-from heedful.advise.words import nats, percent
+from heedful.advice.facts import Facts
+from heedful.advice.rules import Recommendation
+from heedful.advice.words import nats, percent
 from heedful.checks.finding import Interval
 
 Row = tuple[str, str, str]

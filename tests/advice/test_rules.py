@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heedful.advise import rules
-from heedful.advise.rule import Rule
-from heedful.advise.rules import RULES, Reason, Recommendation, decide, ids
-from tests.advise import made
-from tests.advise.made import costs, facts, labels, reward, share
-from tests.advise.situations import CAUTIONS, ROADS, UNSURE, Situation
+from heedful.advice import rules
+from heedful.advice.rule import Rule
+from heedful.advice.rules import RULES, Reason, Recommendation, decide, ids
+from tests.advice import made
+from tests.advice.made import costs, facts, labels, reward, share
+from tests.advice.situations import CAUTIONS, ROADS, UNSURE, Situation
 
 
 def said_by(found: Recommendation, rule: str) -> Reason:

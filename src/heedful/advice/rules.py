@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heedful.advise.aiming import AIMING
-from heedful.advise.cautions import CAUTIONS
-from heedful.advise.facts import Facts
-from heedful.advise.readiness import Readiness, readiness
-from heedful.advise.rule import AimRule, First, Rule, Said, Stages, StartRule
-from heedful.advise.starting import STARTING
-from heedful.advise.stopping import STOPPING, TOO_LARGE
+from heedful.advice.aiming import AIMING
+from heedful.advice.cautions import CAUTIONS
+from heedful.advice.facts import Facts
+from heedful.advice.readiness import Readiness, readiness
+from heedful.advice.rule import AimRule, First, Rule, Said, Stages, StartRule
+from heedful.advice.starting import STARTING
+from heedful.advice.stopping import STOPPING, TOO_LARGE
 
 RULES: tuple[Rule, ...] = (*STOPPING, *AIMING, TOO_LARGE, *STARTING, *CAUTIONS)
 """All rules, in the order they are asked."""

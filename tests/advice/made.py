@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from heedful.advise.facts import (
+from heedful.advice.facts import (
     DataFacts,
     Facts,
     LabelFacts,

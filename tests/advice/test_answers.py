@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heedful.advise.answers import compared, final_answer, gives, loops, refuses, traits
+from heedful.advice.answers import compared, final_answer, gives, loops, refuses, traits
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from heedful.advise.facts import Facts
-from heedful.advise.readiness import Readiness
-from heedful.advise.rule import (
+from heedful.advice.facts import Facts
+from heedful.advice.readiness import Readiness
+from heedful.advice.rule import (
     FEWEST_DEMONSTRATIONS,
     LEAST_CORRECT,
     Said,
@@ -13,7 +13,7 @@ from heedful.advise.rule import (
     one_answer,
     reward_works,
 )
-from heedful.advise.words import share
+from heedful.advice.words import share
 
 
 def _not_ready(facts: Facts, readiness: Readiness) -> Said | None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from heedful.advise.facts import Facts
-from heedful.advise.recipe_text import Inputs, max_length, new_tokens, recipes
-from heedful.advise.rules import decide
+from heedful.advice.facts import Facts
+from heedful.advice.recipe_text import Inputs, max_length, new_tokens, recipes
+from heedful.advice.rules import decide
 from heedful.recipe import AnyRecipe, PipelineRecipe, PPORecipe, RLHFRecipe, load_any
-from tests.advise import made
-from tests.advise.made import facts, labels, reward
-from tests.advise.situations import ROADS
+from tests.advice import made
+from tests.advice.made import facts, labels, reward
+from tests.advice.situations import ROADS
 
 INPUTS = Inputs("smollm2-135m", ["data.jsonl"], reward="score.py:right", output="runs/made")
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from heedful.advise.readiness import Readiness, readiness
+from heedful.advice.readiness import Readiness, readiness
 from heedful.checks.finding import Interval
-from tests.advise.made import READY, gap, share
+from tests.advice.made import READY, gap, share
 
 
 def failed(found: Readiness) -> list[str]:

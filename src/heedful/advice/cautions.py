@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from heedful.advise.facts import Facts
-from heedful.advise.readiness import Readiness
-from heedful.advise.rule import (
+from heedful.advice.facts import Facts
+from heedful.advice.readiness import Readiness
+from heedful.advice.rule import (
     CAREFUL_DEMONSTRATIONS,
     ONE_ANSWER,
     Caution,
@@ -13,9 +13,9 @@ from heedful.advise.rule import (
     far,
     reward_fault,
 )
-from heedful.advise.starting import learns_from
-from heedful.advise.stopping import MOST_FLIPPED
-from heedful.advise.words import gigabytes, share
+from heedful.advice.starting import learns_from
+from heedful.advice.stopping import MOST_FLIPPED
+from heedful.advice.words import gigabytes, share
 from heedful.checks.duplicates import SHARE as MOST_REPEATED
 from heedful.checks.label_noise import SHARE as LEAST_FLIPPED
 from heedful.checks.length_bias import SHARE as MOST_LONGER

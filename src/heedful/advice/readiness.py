@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from heedful.advise.facts import ModelFacts
-from heedful.advise.words import nats, share
+from heedful.advice.facts import ModelFacts
+from heedful.advice.words import nats, share
 from heedful.checks.finding import Interval
 from heedful.checks.off_distribution import DISTANCE
 

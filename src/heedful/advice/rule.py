@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from heedful.advise.facts import Facts, RoadCost, RoadName
-from heedful.advise.readiness import Readiness
-from heedful.advise.words import share
+from heedful.advice.facts import Facts, RoadCost, RoadName
+from heedful.advice.readiness import Readiness
+from heedful.advice.words import share
 from heedful.checks.finding import Interval
 from heedful.checks.off_distribution import DISTANCE
 

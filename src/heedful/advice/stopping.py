@@ -5,9 +5,9 @@ The first that speaks ends the matter.
 
 from __future__ import annotations
 
-from heedful.advise.facts import Facts
-from heedful.advise.readiness import Readiness
-from heedful.advise.rule import (
+from heedful.advice.facts import Facts
+from heedful.advice.readiness import Readiness
+from heedful.advice.rule import (
     FEWEST_DEMONSTRATIONS,
     FEWEST_PAIRS,
     FEWEST_PROMPTS,
@@ -22,7 +22,7 @@ from heedful.advise.rule import (
     reward_fault,
     reward_works,
 )
-from heedful.advise.words import gigabytes, share
+from heedful.advice.words import gigabytes, share
 from heedful.checks.agreement import ALPHA
 
 # Ours: one record in twenty that says the opposite of another, or nothing, is more than chance slips.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from heedful.advise.facts import Facts, TaskFacts
-from tests.advise import made
-from tests.advise.made import FAR, READY, UNABLE, costs, facts, gap, labels, reward, share
+from heedful.advice.facts import Facts, TaskFacts
+from tests.advice import made
+from tests.advice.made import FAR, READY, UNABLE, costs, facts, gap, labels, reward, share
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ question (`starting`).
 
 from __future__ import annotations
 
-from heedful.advise.facts import Facts
-from heedful.advise.readiness import Readiness
-from heedful.advise.rule import (
+from heedful.advice.facts import Facts
+from heedful.advice.readiness import Readiness
+from heedful.advice.rule import (
     FEWEST_DEMONSTRATIONS,
     FEWEST_PAIRS,
     FEWEST_PROMPTS,
@@ -24,7 +24,7 @@ from heedful.advise.rule import (
     prompts_for_rl,
     reward_works,
 )
-from heedful.advise.words import nats, share
+from heedful.advice.words import nats, share
 from heedful.checks.off_distribution import DISTANCE
 
 # Ours, and that of the label-noise check: below it, models have learned next to nothing of what is preferred.

@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-from heedful.advise.cautions import GOOD_REWARD
-from heedful.advise.facts import Facts, Lengths
-from heedful.advise.rule import Stages
-from heedful.advise.rules import Recommendation
-from heedful.advise.starting import learns_from
-from heedful.advise.words import share
+from heedful.advice.cautions import GOOD_REWARD
+from heedful.advice.facts import Facts, Lengths
+from heedful.advice.rule import Stages
+from heedful.advice.rules import Recommendation
+from heedful.advice.starting import learns_from
+from heedful.advice.words import share
 from heedful.checks.label_noise import MOST_SMOOTHING
 from heedful.recipe import RewardSource
 

@@ -16,7 +16,7 @@ from heedful.advising import Advice, advice, advise, check_readiness, costs
 from heedful.errors import DataError, ModelError, RewardError
 from heedful.recipe import PipelineRecipe, PPORecipe, RLHFRecipe, load_any
 from heedful.records import Demonstration, Preference, Prompt, Rating, Record, assistant, user
-from tests.advise.conftest import question, reply
+from tests.advice.conftest import question, reply
 from tests.training import small
 
 WORDS = ("what", "is", "on", "and")
@@ -281,7 +281,7 @@ def test_each_stage_is_given_the_files_that_hold_its_kind(work: Path, unable: st
 
 
 def test_the_values_for_programs_are_json(near: Advice) -> None:
-    from heedful.advise.measured import as_json
+    from heedful.advice.measured import as_json
 
     found = near
     told = json.loads(
@@ -306,3 +306,9 @@ def test_what_does_not_fit_plainly_is_recomputed_and_what_fits_in_no_way_is_said
         monkeypatch.setattr(costs, "room_of", lambda device, room=room: room)
         found = ask(tmp_path, able, pairs(120))
         assert (found.recommendation.road, found.facts.recompute) == (road, recompute)
+
+
+def test_the_face_stays_a_function_whatever_was_loaded_before() -> None:
+    """A room of the same name would take its place once it is imported."""
+    assert heedful.advise is advise
+    assert heedful.advise is advise
