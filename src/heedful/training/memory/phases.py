@@ -68,15 +68,15 @@ def _learning(asked: Asked) -> Iterator[Part]:
     logits = sizes.logit_bytes(shape, asked.targets) + states if asked.stage != "reward" else 0
     head = sizes.head_gradient_bytes(shape, number) if asked.full and asked.stage != "reward" else 0
     gradients = asked.trainable * sizes.FP32_BYTES
-    copies = shape.parameters * number if asked.full and number < sizes.FP32_BYTES else 0
-    if asked.passes > 1:
+    if asked.full and number < sizes.FP32_BYTES:
+        yield Part(role, "copies", shape.parameters * number)
+    at_the_end = asked.passes == 1 and gradients + working > activations + max(logits + head, working)
+    if asked.passes > 1 or at_the_end:
         for learner in asked.learners:
             yield Part(learner, "gradients", gradients)
-    elif gradients > activations:
-        yield Part(role, "gradients", gradients)
-        activations = 0
-    yield Part(role, "copies", copies)
-    if logits + head >= working:
+    if at_the_end:
+        yield Part(role, "activations", working)
+    elif logits + head >= working:
         yield Part(role, "activations", activations)
         yield Part(role, "logits", logits)
         yield Part(role, "gradients", head)

@@ -30,22 +30,26 @@ STEP_COPIES = 2
 def layer_bytes(shape: Shape, tokens: int, number: int, *, full: bool, dropout: bool = False) -> int:
     """What one layer keeps of `tokens` for backward, in numbers of `number` bytes.
 
-    A token keeps `4h` (what goes into two norms and comes out of them), `3q` (queries, what attention makes
-    of them, and the same laid out anew), `4k` (keys and values, and again for each response of a pair) and
-    `2f` (the MLP's gate and what goes up). Trained norms keep their input in fp32 and what it is normed to;
-    a trained MLP, or one whose adapter drops out, keeps all four of its matrices. Adapters that drop out
-    keep what is left of their own input, in fp32, and which numbers those are.
+    A token keeps, around attention, `3q` (queries, what attention makes of them, and the same laid out anew)
+    and `4k` (keys and values, and again for each response of a pair). The rest depends on what is trained:
+
+    - An adapter: `4h`, what goes into two norms and comes out of them, and `2f`, the MLP's gate and what goes
+      up.
+    - An adapter that drops out: `2h`, `3f`, and of every layer's input what was left and by which factor, both
+      in fp32.
+    - All weights: `4f`, and `6h`, for norms keep what they have normed as well. Where products run in another
+      type than fp32, `4h` of these are in fp32, and five layers keep what they are given in their own.
     """
-    lean = not full and not dropout
-    numbers = 4 * shape.hidden + 3 * shape.query_width + 4 * shape.key_width
-    numbers += (2 if lean else 4) * shape.intermediate
-    kept = number * numbers
+    attention = 3 * shape.query_width + 4 * shape.key_width
     if full:
-        kept += 2 * shape.hidden * (2 * FP32_BYTES - number)
+        again = 5 if number != FP32_BYTES else 2
+        norms = shape.hidden * (4 * FP32_BYTES + again * number)
+        return tokens * (norms + number * (attention + 4 * shape.intermediate))
     if dropout:
         inputs = sum(inputs for inputs, _ in shape.linears.values()) // shape.layers
-        kept += inputs * (FP32_BYTES + 1)
-    return tokens * kept
+        kept = number * (2 * shape.hidden + attention + 3 * shape.intermediate)
+        return tokens * (kept + 2 * FP32_BYTES * inputs)
+    return tokens * number * (4 * shape.hidden + attention + 2 * shape.intermediate)
 
 
 def activation_bytes(
