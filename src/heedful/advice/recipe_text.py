@@ -118,9 +118,6 @@ class _Recipe:
     def pipeline(self, stages: Stages) -> RecipeText:
         values: dict[str, Any] = {"stage": "pipeline", "model": {"name": self.inputs.model}}
         values["data"] = self._data(stages)
-        if not {"dpo", "ppo"} & set(stages):
-            values["readiness"] = "skip"
-            self.because["readiness"] = "Nothing is aligned here."
         for stage in stages:
             values[stage] = self._stage(stage, f"{stage}.")
         if "ppo" in stages and "reward" not in stages:
