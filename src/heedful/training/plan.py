@@ -194,7 +194,8 @@ def rollout_of(job: Job) -> Rollout:
     recipe = job.recipe
     assert isinstance(recipe, PPORecipe)
     settings, training = recipe.rollout, recipe.training
-    asked = max(min(training.batch_size, len(job.train)), min(settings.held_out_prompts, len(job.held_out)))
+    # Fewer prompts than an iteration asks are asked again.
+    asked = max(training.batch_size, min(settings.held_out_prompts, len(job.held_out)))
     prompts = min(asked, max(settings.at_once // settings.samples, 1))
     longest = max(len(row.prompt) for row in [*job.train, *job.held_out])
     return Rollout(prompts * settings.samples, longest, settings.max_new_tokens, settings.merge)

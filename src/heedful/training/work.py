@@ -87,7 +87,7 @@ def _plain(job: Job) -> Iterator[Work]:
 def _ppo(job: Job) -> Iterator[Work]:
     recipe = job.recipe
     assert isinstance(recipe, PPORecipe)
-    steps, asked = steps_of(job), min(recipe.training.batch_size, len(job.train))
+    steps, asked = steps_of(job), recipe.training.batch_size  # fewer prompts are asked again
     held_out = min(recipe.rollout.held_out_prompts, len(job.held_out))
     judged = evaluations(steps, recipe.training.eval_every) if held_out else 0
     rows = as_trained(job)

@@ -35,8 +35,8 @@ def layer_bytes(shape: Shape, tokens: int, number: int, *, full: bool, dropout: 
 
     - An adapter: `4h`, what goes into two norms and comes out of them, and `2f`, the MLP's gate and what goes
       up.
-    - An adapter that drops out: `2h`, `3f`, and of what goes into each layer what was left and by which factor,
-      both in fp32.
+    - An adapter that drops out: `2h`, `3f`, and of the inputs of all its layers what was left and the factor,
+      in fp32.
     - All weights: `4f`, and `6h`, for norms keep what they have normed as well. Where products run in another
       type than fp32, `4h` of these are in fp32, and five layers keep what they are given in their own.
     """
