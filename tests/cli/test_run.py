@@ -28,6 +28,8 @@ def test_a_pipeline_is_shown_then_run_then_reused_then_made_anew(heedful: Comman
     planned = heedful("run", recipe, "--dry-run", "sft.lora.rank=3")
     assert planned.code == 0
     assert "Stage sft: would begin in out/sft." in planned.err
+    told = f"How long they take on this machine: heedful plan {recipe} sft.lora.rank=3\n"
+    assert planned.err.endswith(told)
     kept = Path("kept.yaml")
     kept.write_text(planned.out)
     assert load_any(kept) == pipelines.recipe("sft.lora.rank=3", stages=("sft",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +43,10 @@ def run(
 
     recipe = load_any(path, overrides)
     if isinstance(recipe, PipelineRecipe):
-        _pipeline(recipe, dry_run=dry_run, redo=redo or (), quiet=quiet)
+        if dry_run:
+            _show(recipe, redo or (), f"heedful plan {shlex.join(arguments)}", quiet=quiet)
+        else:
+            _go(recipe, redo or (), quiet=quiet)
     elif isinstance(recipe, RLHFRecipe):
         train.go_through(recipe, dry_run=dry_run, resume=False, redo=redo or (), quiet=quiet)
     elif isinstance(recipe, Recipe):
@@ -51,16 +56,23 @@ def run(
         train.go(recipe, dry_run=dry_run, resume=_is_begun(recipe), quiet=quiet)
 
 
-def _pipeline(recipe: PipelineRecipe, *, dry_run: bool, redo: list[str] | tuple[()], quiet: bool) -> None:
+def _show(recipe: PipelineRecipe, redo: Sequence[str], time: str, *, quiet: bool) -> None:
+    """The recipe on stdout, where it can be kept in a file; on stderr the stages, and which command tells
+    their `time`.
+    """
     from heedful import pipeline
     from heedful.recipe import to_yaml
     from heedful.training.tracking import Reporter
 
-    if dry_run:
-        described = pipeline.describe(recipe, redo=redo, reporter=Reporter(quiet=quiet))
-        typer.echo(to_yaml(recipe))
-        typer.echo(described, err=True)
-        return
+    described = pipeline.describe(recipe, redo=redo, reporter=Reporter(quiet=quiet))
+    typer.echo(to_yaml(recipe))
+    typer.echo(f"{described}\nHow long they take on this machine: {time}", err=True)
+
+
+def _go(recipe: PipelineRecipe, redo: Sequence[str], *, quiet: bool) -> None:
+    from heedful import pipeline
+    from heedful.training.tracking import Reporter
+
     pipeline.run(recipe, redo=redo, reporter=Reporter(quiet=quiet))
     if not quiet:
         show(pipeline.findings_of(recipe))
