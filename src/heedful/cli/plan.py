@@ -12,6 +12,7 @@ from heedful.errors import RecipeError
 
 if TYPE_CHECKING:
     from heedful.planning import RecipePlan, StagePlan
+    from heedful.training.duration import Duration
 
 _GB = 1_000_000_000
 _STANDINGS = {
@@ -62,20 +63,22 @@ def _lines(found: RecipePlan) -> list[str]:
 def _stage(stage: StagePlan, found: RecipePlan) -> str:
     own, memory = stage.plan, stage.memory
     share = f"{own.trainable:,} of {own.parameters:,} parameters"
+    times = {part.phase: _duration(part) for part in stage.durations}
+    rows = [
+        (phase.name, f"{phase.total / _GB:.2f} GB", times.get(phase.name, ""), phase is memory.peak)
+        for phase in memory.phases
+    ]
     lines = [
         f"Stage {stage.name}: {own.steps:,} steps over {own.train.kept:,} rows, {share}, "
         f"{own.compute_dtype} on {own.device}",
-        f"  {'phase':<12}{'memory':>10}  {'time':>16}",
+        *(
+            f"  {name:<11}{size:>10}  {time:>14}{'  peak' if most else ''}".rstrip()
+            for name, size, time, most in rows
+        ),
     ]
-    times = {part.phase: f"{_time(part.seconds)} ± {part.off:.0%}" for part in stage.durations}
-    for phase in memory.phases:
-        mark = "  the peak" if phase is memory.peak else ""
-        lines.append(
-            f"  {phase.name:<12}{phase.total / _GB:>7.2f} GB  {times.pop(phase.name, ''):>16}{mark}".rstrip()
-        )
-    lines.append(f"  {'peak':<12}{_kinds(stage)}")
     if stage.time is not None:
-        lines.append(f"  {'together':<12}{'':>10}  {_time(stage.time.seconds):>10} ± {stage.time.off:.0%}")
+        lines.append(f"  {'together':<11}{'':>10}  {_duration(stage.time):>14}")
+    lines.append(f"  at the peak: {_kinds(stage)} GB")
     if found.standing(memory.total) in ("tight", "too much"):
         lines.append("  to need less:")
         lines += [f"    {turn.setting:<38}{turn.bytes / _GB:>7.2f} GB  {turn.costs}" for turn in stage.turns]
@@ -92,9 +95,11 @@ def _whole(found: RecipePlan) -> str:
     needed = most.memory.total
     room = "" if found.room is None else f" of {found.room / _GB:.1f} GB"
     text = f"At most {needed / _GB:.2f} GB{room}, at {most.name}. {_STANDINGS[found.standing(needed)]}"
-    if found.time is not None:
-        text += f"\nAbout {_time(found.time.seconds)}, ± {found.time.off:.0%}."
-    return text
+    return text if found.time is None else f"{text}\nAbout {_duration(found.time)}."
+
+
+def _duration(found: Duration) -> str:
+    return f"{_time(found.seconds)} ± {found.off:.0%}"
 
 
 def _time(seconds: float) -> str:
