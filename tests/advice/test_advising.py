@@ -231,6 +231,17 @@ def test_readiness_is_told_for_a_pipeline(able: str, unable: str) -> None:
     assert "of its own answers end by themselves" in other.reasons[0]
 
 
+def test_distance_is_told_by_what_the_model_finds_likely_at_whatever_temperature_it_answers(
+    able: str,
+) -> None:
+    sampled = check_readiness(able, demonstrations(60), reporter=small.QUIET, quick=True)
+    greedy = check_readiness(able, demonstrations(60), reporter=small.QUIET, quick=True, temperature=0)
+    words = [{one.question: one.words for one in found.judged} for found in (sampled, greedy)]
+    assert "at temperature 1;" in words[0]["ends"]
+    assert "at temperature 0;" in words[1]["ends"]
+    assert words[0]["distance"] == words[1]["distance"]
+
+
 def test_what_was_sampled_is_said(near: Advice) -> None:
     found = near
     assert found.looked_at[0].startswith("16 of 120 prompts answered by the model itself")

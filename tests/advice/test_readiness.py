@@ -20,7 +20,10 @@ def test_a_model_that_ends_keeps_the_form_and_is_near_is_ready() -> None:
     assert (found.ready, found.sure) == (True, True)
     assert [one.question for one in found.judged] == ["ends", "format", "loops", "distance"]
     assert len(found.reasons) == 4
-    assert "96% (86 to 99%, n = 48) of its own answers end by themselves within 96 tokens" in found.reasons[0]
+    assert (
+        "96% (86 to 99%, n = 48) of its own answers end by themselves within 96 tokens at temperature 1"
+        in found.reasons[0]
+    )
     assert "0.40 nats a token (0.30 to 0.50, n = 64) more than its own answers" in found.reasons[3]
 
 

@@ -16,7 +16,7 @@ from heedful.models.shape import Shape, of_config
 from heedful.pipeline.training import recipes_of
 from heedful.recipe import PipelineRecipe, PPORecipe, Recipe, RLHFRecipe, load_any
 from heedful.rlhf import stages_of
-from heedful.training.memory import Rollout, predict
+from heedful.training.memory import Rollout, Workload, predict
 from tests import tiny
 from tests.cli.command import Command
 from tests.training import small
@@ -87,17 +87,19 @@ def peaks(recipe: Any, shape: Shape) -> Iterator[float]:
             new = one.rollout.max_new_tokens
             rollout = Rollout(one.rollout.at_once, one.data.max_length - new, new)
         found = predict(
-            shape,
-            stage=one.stage,  # type: ignore[arg-type]
-            tokens=max(GPU_TOKENS_PER_ROW, one.data.max_length),
-            targets=GPU_TOKENS_PER_ROW // 2,
-            method=one.training.method,
-            compute=torch.bfloat16,
-            device="cuda",
-            rank=one.lora.rank,
-            recomputed=one.training.gradient_checkpointing,
-            reward="model" if full else "adapter",
-            rollout=rollout,
+            Workload(
+                shape,
+                stage=one.stage,  # type: ignore[arg-type]
+                tokens=max(GPU_TOKENS_PER_ROW, one.data.max_length),
+                targets=GPU_TOKENS_PER_ROW // 2,
+                method=one.training.method,
+                compute=torch.bfloat16,
+                device="cuda",
+                rank=one.lora.rank,
+                recomputed=one.training.gradient_checkpointing,
+                reward="model" if full else "adapter",
+                rollout=rollout,
+            )
         )
         # Gradients are exchanged from a copy of their own.
         exchanged = (

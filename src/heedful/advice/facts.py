@@ -81,12 +81,13 @@ class TaskFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the model makes of the task before any training, from its own answers at temperature 1.
+    """What the model makes of the task before any training, from its own answers.
 
     Attributes:
         name: of the model.
         answers: how many it gave, one to each of as many prompts.
         limit: tokens, at which an answer was cut.
+        temperature: at which it gave them; losses are of answers at 1.
         ended: share that it ended by itself.
         looping: share in which most of the phrases repeat earlier ones.
         refusing: share that refuse, by English phrases; None where good responses refuse too.
@@ -116,6 +117,7 @@ class ModelFacts:
     good_above_own: Interval | None = None
     rejected_above_own: Interval | None = None
     tells_apart: Interval | None = None
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

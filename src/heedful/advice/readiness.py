@@ -86,7 +86,7 @@ _QUESTIONS = (
         True,
         lambda facts, figure: (
             f"{share(figure)} of its own answers end by themselves within {facts.limit} "
-            f"tokens; at least {LEAST_ENDED:.0%} should"
+            f"tokens at temperature {facts.temperature:g}; at least {LEAST_ENDED:.0%} should"
         ),
     ),
     _Question(

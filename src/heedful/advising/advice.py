@@ -234,6 +234,7 @@ def check_readiness(
     max_length: int = MAX_LENGTH,
     seed: int = 0,
     quick: bool = False,
+    temperature: float = 1.0,
 ) -> Readiness:
     """Whether a model can do the task of these records yet: some prompts are answered, some responses scored.
 
@@ -243,6 +244,7 @@ def check_readiness(
         max_length: of a prompt with one response, in tokens.
         seed: of the sample that is looked at, and of the answers.
         quick: look at a third as much.
+        temperature: of the answers whose end, form and repetitions are looked at.
 
     Raises:
         DataError: there is no record, or no prompt that the model can be asked.
@@ -252,5 +254,14 @@ def check_readiness(
     data = gather(records, seed=seed)
     view = ModelView(model, reporter=said, max_length=max_length, seed=seed)
     effort = QUICK if quick else USUAL
-    found = ask(view, data.good, data.pairs, data.prompts, effort=effort, reporter=said, seed=seed)
+    found = ask(
+        view,
+        data.good,
+        data.pairs,
+        data.prompts,
+        effort=effort,
+        reporter=said,
+        seed=seed,
+        temperature=temperature,
+    )
     return readiness(found.facts)

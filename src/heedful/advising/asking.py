@@ -1,7 +1,8 @@
 """What a model makes of the task before any training: its own answers, and how likely it finds good ones.
 
 One uniform sample of the data is looked at, and no more, so that this takes minutes where there are millions
-of rows. The model answers at temperature 1: what it says then is what DPO is held to and PPO starts from.
+of rows. The model answers at temperature 1, or at the one that PPO will sample at; how far good responses lie
+from its own is always told by answers at temperature 1, which is what it gives its probability to.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ def ask(
     reporter: Reporter,
     seed: int = 0,
     one_answer: bool = False,
+    temperature: float = 1.0,
 ) -> Asked:
     """Measure the model.
 
@@ -94,6 +96,7 @@ def ask(
         pairs: whose chosen sides these are; empty where they are something else.
         prompts: to answer.
         one_answer: compare its answers with the good ones.
+        temperature: of the answers that are looked at.
 
     Raises:
         DataError: no prompt can be rendered for the model.
@@ -107,21 +110,25 @@ def ask(
     whole = render(shown, view.renderer, Limits(context or _NO_LIMIT))
     lengths = lengths_of(whole, context) if whole else None
     limit = min(_limit(lengths), view.max_length // 2)
-    asked, drawn = _answers(view, some(prompts, effort.answers, chance), limit, reporter, seed)
+    start = min(START, limit)
+    asked = _askable(view, some(prompts, effort.answers, chance), limit)
+    drawn = _answers(view, asked, limit, reporter, seed, temperature)
     texts = [view.renderer.decode(answer.tokens) for answer in drawn]
-    own = [Row(row.id, row.prompt, (answer.actions,)) for row, answer in zip(asked, drawn, strict=True)]
+    likely = drawn if temperature == 1 else _answers(view, asked, start, reporter, seed, 1.0)
+    own = [Row(row.id, row.prompt, (answer.actions,)) for row, answer in zip(asked, likely, strict=True)]
     looked = some(rows, effort.good, chance)
     known = [text_of(one.response) for one in some(good, MEASURED, chance)]
     facts = ModelFacts(
         name=view.backbone.name,
         answers=len(drawn),
         limit=limit,
+        temperature=temperature,
         ended=_share([answer.ended for answer in drawn]),
         looping=_share(map(loops, texts)),
         refusing=None if _often(known, refuses) else _share(map(refuses, texts)),
         correct=_correct(good, asked, texts) if one_answer else None,
         **_form(known, texts),
-        **_losses(view, own, looked, min(START, limit)),
+        **_losses(view, own, looked, start),
     )
     return Asked(facts, lengths, _looked_at(facts, len(looked), len(responses), len(prompts), bool(pairs)))
 
@@ -180,28 +187,33 @@ def some(items: Sequence[Item], count: int, chance: random.Random) -> list[Item]
     return [items[at] for at in sorted(chance.sample(range(len(items)), count))]
 
 
-def _answers(
-    view: ModelView, prompts: Sequence[Messages], limit: int, reporter: Reporter, seed: int
-) -> tuple[Rows, list[Sample]]:
+def _askable(view: ModelView, prompts: Sequence[Messages], limit: int) -> Rows:
+    """The prompts as the model reads them, cut to what leaves room for an answer."""
     room = max(view.max_length - limit, view.max_length // 2)
     rows = render_prompts([Prompt(prompt) for prompt in prompts], view.renderer, Limits(room))
     if not rows:
         what = f"the model can be asked none of the prompts ({rows.counts})."
         raise DataError(what, where=view.backbone.name, mend="Look at them with heedful inspect.")
+    return rows
+
+
+def _answers(
+    view: ModelView, rows: Rows, limit: int, reporter: Reporter, seed: int, temperature: float
+) -> list[Sample]:
     with (
         reporter.task(f"{view.backbone.name}: answering prompts", len(rows)) as task,
         view.backbone.active("reference") as model,
     ):
-        drawn = sample(
+        return sample(
             model,
             [row.prompt for row in rows],
             stop_ids=view.renderer.stop_ids,
             pad_id=view.backbone.pad_id,
             max_new_tokens=limit,
+            temperature=temperature,
             seed=seed,
             on_done=task.update,
         )
-    return rows, drawn
 
 
 def _form(good: Sequence[str], own: Sequence[str]) -> dict[str, Any]:
@@ -261,8 +273,8 @@ def _often(texts: Sequence[str], has: Callable[[str], bool]) -> bool:
 
 def _looked_at(facts: ModelFacts, looked: int, responses: int, prompts: int, pairs: bool) -> tuple[str, ...]:
     told = [
-        f"{facts.answers:,} of {prompts:,} prompts answered by the model itself, at temperature 1, "
-        f"up to {facts.limit:,} tokens"
+        f"{facts.answers:,} of {prompts:,} prompts answered by the model itself, at temperature "
+        f"{facts.temperature:g}, up to {facts.limit:,} tokens"
     ]
     if looked:
         what = "pairs" if pairs else "good responses"

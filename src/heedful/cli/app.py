@@ -25,6 +25,7 @@ from heedful.cli import (
     talk,
     train,
 )
+from heedful.cli.answer_options import answers_prompts
 from heedful.cli.data_options import reads_files
 from heedful.cli.data_output import writes_files
 from heedful.cli.vote_options import aggregates_votes
@@ -49,6 +50,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     help="Teach a language model what people prefer.",
 )
 app.command()(evaluate.quickstart)
@@ -69,8 +71,10 @@ app.command()(train.reward)
 app.command()(train.dpo)
 app.command()(train.ppo)
 app.command()(train.rlhf)
-app.command()(evaluate.evaluate)
-app.command()(compare.compare)
+app.command()(answers_prompts(evaluate.evaluate))
+app.command()(
+    answers_prompts(compare.compare, temperature="Reward and KL are of samples at temperature 1 in any case.")
+)
 app.command()(talk.generate)
 app.command()(talk.chat)
 app.command()(models.export)

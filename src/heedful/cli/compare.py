@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from heedful.errors import JudgeError
+from heedful.cli.answer_options import Answering, refuse_waiting, resumable
 
 COMPARISON = Path("comparison")
-_ANSWERS = "How prompts are answered"
 _REWARD = "Reward and KL"
 
 
 def compare(
     models: Annotated[list[str], typer.Argument(help="Runs, or whatever --model takes elsewhere.")],
+    answering: Answering,
     data: Annotated[str, typer.Option(metavar="FILE", help="Held-out records whose prompts are answered.")],
     judge: Annotated[
         list[str] | None,
@@ -58,28 +58,6 @@ def compare(
             rich_help_panel=_REWARD,
         ),
     ] = None,
-    prompts: Annotated[
-        int,
-        typer.Option(min=1, help="Answer so many prompts, the first of the data.", rich_help_panel=_ANSWERS),
-    ] = 100,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Answers to each prompt.", rich_help_panel=_ANSWERS)
-    ] = 1,
-    temperature: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Of the answers that judges compare; 0 takes the likeliest token each time. Reward and KL "
-            "are of samples at temperature 1.",
-            rich_help_panel=_ANSWERS,
-        ),
-    ] = 0.0,
-    max_new_tokens: Annotated[
-        int, typer.Option(min=1, help="Answers are cut there.", rich_help_panel=_ANSWERS)
-    ] = 160,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of sampling and resampling.", rich_help_panel=_ANSWERS)
-    ] = 0,
     output: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where page, numbers, answers and verdicts go.")
     ] = COMPARISON,
@@ -98,28 +76,20 @@ def compare(
     from heedful.report.compare_terminal import summary
 
     check(output)
-    found = compared(
-        models,
-        data=data,
-        judges=[judge_settings(name) for name in judge or []],
-        gold=gold,
-        checkpoints=checkpoints,
-        best_of=best_of,
-        reference=reference,
-        prompts=prompts,
-        samples=samples,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-        quiet=quiet,
-    )
+    with resumable():
+        found = compared(
+            models,
+            data=data,
+            judges=[judge_settings(name) for name in judge or []],
+            gold=gold,
+            checkpoints=checkpoints,
+            best_of=best_of,
+            reference=reference,
+            **answering.arguments,
+            quiet=quiet,
+        )
     folder = found.write(output)
     if not quiet:
         summary(found.data, Console())
         typer.echo(f"\nReport: {folder / 'report.html'}")
-    if found.data.waiting:
-        first = found.data.waiting[0]
-        what = f"{first.judge} has not compared the answers yet, and what else was found is written."
-        raise JudgeError(
-            what, where=str(folder), mend=f"{first.why} Answers are kept, and not asked for twice."
-        )
+    refuse_waiting(found.data.waiting, folder)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.errors import Interrupted, JudgeError
+from heedful.cli.answer_options import Answering, refuse_waiting, resumable
 
 if TYPE_CHECKING:
     from heedful.report import ReportData
 
 QUICKSTART = Path("runs/quickstart")
 EVALUATION = Path("evaluation")
-_ANSWERS = "How prompts are answered"
 
 
 def quickstart(
@@ -35,6 +34,7 @@ def quickstart(
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run, or whatever --model takes elsewhere.")],
+    answering: Answering,
     data: Annotated[str, typer.Option(metavar="FILE", help="Held-out records to judge by.")],
     baseline: Annotated[
         list[str] | None,
@@ -54,23 +54,6 @@ def evaluate(
         str | None,
         typer.Option(metavar="FILE", help="Held-out demonstrations that tell what was forgotten."),
     ] = None,
-    prompts: Annotated[
-        int,
-        typer.Option(min=1, help="Answer so many prompts, the first of the data.", rich_help_panel=_ANSWERS),
-    ] = 100,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Answers to each prompt.", rich_help_panel=_ANSWERS)
-    ] = 1,
-    temperature: Annotated[
-        float,
-        typer.Option(min=0, help="0 takes the likeliest token each time.", rich_help_panel=_ANSWERS),
-    ] = 0.0,
-    max_new_tokens: Annotated[
-        int, typer.Option(min=1, help="Answers are cut there.", rich_help_panel=_ANSWERS)
-    ] = 160,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of sampling and resampling.", rich_help_panel=_ANSWERS)
-    ] = 0,
     output: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where page, numbers, answers and verdicts go.")
     ] = EVALUATION,
@@ -86,32 +69,21 @@ def evaluate(
     from heedful.evaluating.writing import check
 
     check(output)
-    try:
+    with resumable():
         findings = compare(
             model,
             data=data,
             baseline=baseline,
             judges=[judge_settings(name) for name in judge or []],
             demonstrations=demonstrations,
-            prompts=prompts,
-            samples=samples,
-            temperature=temperature,
-            max_new_tokens=max_new_tokens,
-            seed=seed,
+            **answering.arguments,
             quiet=quiet,
         )
-    except KeyboardInterrupt:
-        raise Interrupted("Interrupted.", mend="The same command goes on where it was stopped.") from None
     folder = findings.write(output)
     if not quiet:
         show(findings.data)
         typer.echo(f"\nReport: {folder / 'report.html'}")
-    if findings.data.waiting:
-        first = findings.data.waiting[0]
-        what = f"{first.judge} has not compared the answers yet, and what else was found is written."
-        raise JudgeError(
-            what, where=str(folder), mend=f"{first.why} Answers are kept, and not asked for twice."
-        )
+    refuse_waiting(findings.data.waiting, folder)
 
 
 def show(data: ReportData) -> None:

@@ -31,7 +31,7 @@ from heedful.judges.judge import Scorer
 from heedful.recipe.stages import RewardSource
 from heedful.report.compare_data import ComparisonData
 from heedful.report.compare_html import write
-from heedful.report.compare_json import Made
+from heedful.report.made import Made
 from heedful.training.loop import Outcome
 from heedful.training.tracking import Reporter
 
@@ -143,7 +143,7 @@ def compare(
     found = _found(who, asked, asked_by, proxy, true, best_of, seed, reporter)
     found = replace(
         found,
-        facts=facts(made, found.accounts),
+        facts=facts(made),
         notes=[*who.notes, *asked.notes, *_unanswered(asked), *_cut(asked)],
         quarantine=dict(records.counts.quarantined),
     )

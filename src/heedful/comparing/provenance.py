@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from heedful.comparing.asking import Asked
 from heedful.comparing.entrants import Entrants
 from heedful.evaluating.held_out import Data, prompts_of
-from heedful.evaluating.provenance import described, here
+from heedful.evaluating.provenance import described, here, page_facts, sampled
 from heedful.evaluation.generation import Sampling
-from heedful.judges.account import Account
 from heedful.quarantine import Kept
-from heedful.report.compare_json import Made
+from heedful.report.made import Made
 
 
 def made_from(
@@ -41,19 +39,11 @@ def made_from(
     )
 
 
-def facts(made: Made, accounts: Mapping[str, Account]) -> dict[str, str]:
+def facts(made: Made) -> dict[str, str]:
     """What a page says of it."""
-    held, prompts, sampling = made.data, made.prompts, made.sampling
-    greedy = sampling["temperature"] == 0
-    how = "the likeliest token each time" if greedy else f"temperature {sampling['temperature']:g}"
-    times = f", {sampling['samples']} to a prompt" if sampling["samples"] > 1 else ""
-    return {
-        "Data": f"{held['name']}: {held['kept']:,} of {held['read']:,} rows",
-        "Prompts": f"{prompts['asked']:,} of {prompts['held_out']:,}, the first of the data",
-        "Answers that judges compare": f"{how}{times}, at most {sampling['max_new_tokens']} tokens",
-        "Samples for reward and KL": f"temperature 1{times}, at most {sampling['max_new_tokens']} tokens",
+    answers = {
+        "Answers that judges compare": sampled(made),
+        "Samples for reward and KL": sampled(made, temperature=1),
         "Seed": str(made.seed),
-        **{f"Judge {name}": str(account) for name, account in accounts.items()},
-        "Machine": made.machine,
-        "Versions": ", ".join(f"{name} {number}" for name, number in made.versions.items()),
     }
+    return page_facts(made, made.data, answers)

@@ -8,19 +8,17 @@ verdicts.jsonl   every verdict of every judge
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heedful.errors import RunError
 from heedful.evaluating import writing
-from heedful.evaluating.writing import ANSWERS, PAGE, SUMMARY, VERDICTS, answer_rows, encodable, lines
+from heedful.evaluating.writing import ANSWERS, SUMMARY, VERDICTS, answer_rows, lines
 from heedful.evaluation.behaviour import Answer
-from heedful.models.folders import write_text
 from heedful.report.compare_data import ComparisonData
 from heedful.report.compare_html import write
-from heedful.report.compare_json import MADE_BY, Made, as_json
+from heedful.report.compare_json import MADE_BY, as_json
+from heedful.report.made import Made
 
 BESIDE = {SUMMARY: "every number, for programs", ANSWERS: "every answer", VERDICTS: "every verdict"}
 """What else a comparison's folder holds."""
@@ -48,20 +46,12 @@ def write_folder(
         RunError: the folder holds something else, or cannot be written.
     """
     check(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # First of all: it is what shows that the folder is a comparison's.
-        summary = json.dumps(as_json(data, made), indent=2, ensure_ascii=False, allow_nan=False)
-        write_text(folder / SUMMARY, encodable(f"{summary}\n"))
-        write_text(
-            folder / ANSWERS, lines([*_answers(answers, "judges"), *_answers(samples, "reward and kl")])
-        )
-        write_text(folder / VERDICTS, lines(_verdicts(data)))
-        write(data, folder / PAGE, BESIDE)
-    except OSError as error:
-        what = f"the comparison cannot be written: {error.strerror or error}."
-        raise RunError(what, where=str(folder)) from error
-    return folder
+    files = {
+        SUMMARY: writing.as_text(as_json(data, made)),
+        ANSWERS: lines([*_answers(answers, "judges"), *_answers(samples, "reward and kl")]),
+        VERDICTS: lines(_verdicts(data)),
+    }
+    return writing.write_files(folder, files, lambda page: write(data, page, BESIDE), what="the comparison")
 
 
 def _answers(answers: Mapping[str, Sequence[Answer]], used_for: str) -> Iterator[dict[str, Any]]:

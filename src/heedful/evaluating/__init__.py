@@ -30,7 +30,7 @@ from heedful.models.rewards import is_reward
 from heedful.quarantine import Kept
 from heedful.records import Demonstration
 from heedful.report import ReportData, write
-from heedful.report.evaluation_json import Made
+from heedful.report.evaluation_json import Evaluated
 from heedful.training.loop import Outcome
 from heedful.training.tracking import Reporter
 
@@ -47,7 +47,7 @@ class Evaluation:
     """
 
     data: ReportData
-    made: Made
+    made: Evaluated
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     model: str | None = None
 
@@ -154,7 +154,7 @@ def _of_policy(
         "",
         stages,
         records,
-        facts(made, judged),
+        facts(made),
         sampling=sampling,
         implied=looked.implied,
     )

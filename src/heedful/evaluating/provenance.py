@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any
 from heedful import judging, machine
 from heedful.evaluating.cast import Cast
 from heedful.evaluating.held_out import Data, prompts_of
-from heedful.evaluating.judged import Judged
 from heedful.evaluating.look import Looked, Settings
 from heedful.evaluation.reward_quality import RewardQuality
 from heedful.models import fingerprints
 from heedful.models.catalog import resolve
 from heedful.quarantine import Kept
-from heedful.report.evaluation_json import Made
+from heedful.report.evaluation_json import Evaluated
+from heedful.report.made import Made
 from heedful.training.run_folder import versions
 
 _IN_MEMORY = "records in memory"
@@ -31,7 +32,7 @@ def made_from(
     *,
     held: tuple[Data, Kept[Any]],
     shown: tuple[Data | None, Kept[Any]],
-) -> Made:
+) -> Evaluated:
     """The provenance of a policy's evaluation.
 
     Args:
@@ -41,7 +42,7 @@ def made_from(
     data, records = held
     told, demonstrations = shown
     asked, sampling = prompts_of(records, settings.prompts), settings.sampling
-    return Made(
+    return Evaluated(
         kind="policy",
         models=[
             {"name": one.name, "part": parts.get(id(one), "reference"), "fingerprint": one.fingerprint}
@@ -65,9 +66,9 @@ def made_from(
     )
 
 
-def made_from_reward(model: str, data: Data, records: Kept[Any], quality: RewardQuality) -> Made:
+def made_from_reward(model: str, data: Data, records: Kept[Any], quality: RewardQuality) -> Evaluated:
     """The provenance of a reward model's evaluation."""
-    return Made(
+    return Evaluated(
         kind="reward",
         models=[{"name": model, "part": "model", "fingerprint": fingerprints.of_source(resolve(model))}],
         data={"held_out": described(data, records), "demonstrations": None},
@@ -76,20 +77,40 @@ def made_from_reward(model: str, data: Data, records: Kept[Any], quality: Reward
     )
 
 
-def facts(made: Made, judged: Judged) -> dict[str, str]:
+def facts(made: Evaluated) -> dict[str, str]:
     """What a page says of it."""
-    held, prompts, sampling = made.data["held_out"], made.prompts, made.sampling
-    greedy = sampling["temperature"] == 0
-    how = "the likeliest token each time" if greedy else f"temperature {sampling['temperature']:g}"
-    times = f", {sampling['samples']} to a prompt" if sampling["samples"] > 1 else ""
+    how = f"{sampled(made)}, seed {made.seed}"
+    return page_facts(made, made.data["held_out"], {"Answers": how})
+
+
+def page_facts(made: Made, held: Mapping[str, Any], answers: Mapping[str, str]) -> dict[str, str]:
+    """What a page says of the provenance of its numbers.
+
+    Args:
+        held: of `made.data`, what the prompts are of.
+        answers: how they were answered.
+    """
+    prompts = made.prompts
     return {
         "Data": f"{held['name']}: {held['kept']:,} of {held['read']:,} rows",
         "Prompts": f"{prompts['asked']:,} of {prompts['held_out']:,}, the first of the data",
-        "Answers": f"{how}{times}, at most {sampling['max_new_tokens']} tokens, seed {made.seed}",
-        **{f"Judge {name}": str(account) for name, account in judged.accounts.items()},
+        **answers,
         "Machine": made.machine,
         "Versions": ", ".join(f"{name} {number}" for name, number in made.versions.items()),
     }
+
+
+def sampled(made: Made, temperature: float | None = None) -> str:
+    """How answers were sampled, in words.
+
+    Args:
+        temperature: another one than was asked for.
+    """
+    sampling = made.sampling
+    found = sampling["temperature"] if temperature is None else temperature
+    how = f"temperature {found:g}" if found else "the likeliest token each time"
+    times = f", {sampling['samples']} to a prompt" if sampling["samples"] > 1 else ""
+    return f"{how}{times}, at most {sampling['max_new_tokens']} tokens"
 
 
 def described(data: Data, records: Kept[Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from heedful.models.catalog import resolve
 from heedful.models.folders import write_text
 from heedful.records import Messages
 from heedful.report import ReportData, write
-from heedful.report.evaluation_json import MADE_BY, Made, as_json
+from heedful.report.evaluation_json import MADE_BY, Evaluated, as_json
 from heedful.report.verdict import main_numbers, verdicts
 from heedful.training.card import card, plain_card
 from heedful.training.run_folder import RunFolder
@@ -57,7 +57,7 @@ def check(folder: Path, *, made_by: str = MADE_BY, what: str = "an evaluation") 
 def write_folder(
     folder: Path,
     data: ReportData,
-    made: Made,
+    made: Evaluated,
     answers: Mapping[str, Sequence[Answer]],
     model: str | None,
 ) -> Path:
@@ -70,20 +70,35 @@ def write_folder(
         RunError: the folder holds something else, or cannot be written.
     """
     check(folder)
+    files = {
+        SUMMARY: as_text(as_json(data, made)),
+        ANSWERS: lines(answer_rows(answers)),
+        VERDICTS: lines(_verdicts(data)),
+    }
+    text = _card(model, data, made) if model is not None else None
+    if text is not None:
+        files[CARD] = encodable(text)
+    return write_files(folder, files, lambda page: write(data, page, _beside(model)), what="the evaluation")
+
+
+def write_files(folder: Path, files: Mapping[str, str], page: Callable[[Path], object], *, what: str) -> Path:
+    """Write the files, and then the page; returns the folder.
+
+    Args:
+        files: text by name; the summary first: it is what shows whose folder this is.
+        what: that they are of.
+
+    Raises:
+        RunError: they cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # First of all: it is what shows that the folder is an evaluation's.
-        summary = json.dumps(as_json(data, made), indent=2, ensure_ascii=False, allow_nan=False)
-        write_text(folder / SUMMARY, encodable(f"{summary}\n"))
-        write_text(folder / ANSWERS, lines(answer_rows(answers)))
-        write_text(folder / VERDICTS, lines(_verdicts(data)))
-        text = _card(model, data, made) if model is not None else None
-        if text is not None:
-            write_text(folder / CARD, encodable(text))
-        write(data, folder / PAGE, _beside(model))
+        for name, text in files.items():
+            write_text(folder / name, text)
+        page(folder / PAGE)
     except OSError as error:
-        what = f"the evaluation cannot be written: {error.strerror or error}."
-        raise RunError(what, where=str(folder)) from error
+        why = f"{what} cannot be written: {error.strerror or error}."
+        raise RunError(why, where=str(folder)) from error
     return folder
 
 
@@ -142,12 +157,17 @@ def lines(rows: Iterable[Mapping[str, Any]]) -> str:
     return encodable("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
+def as_text(summary: Mapping[str, Any]) -> str:
+    """What is for programs, as a file."""
+    return encodable(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
 def encodable(text: str) -> str:
     """Without halves of surrogate pairs, which have no UTF-8 form."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _card(model: str, data: ReportData, made: Made) -> str | None:
+def _card(model: str, data: ReportData, made: Evaluated) -> str | None:
     """None of a reward model's adapter without its run: nothing tells how it is to be loaded."""
     run = RunFolder.around(model)
     if run is None and made.kind == "reward":

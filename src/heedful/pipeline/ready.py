@@ -35,6 +35,7 @@ def measure(recipe: PipelineRecipe, split: Path, folder: Path, weights: Weights,
         task_records(recipe, split),
         reporter=reporter,
         max_length=longest(recipe),
+        temperature=temperature(recipe),
         seed=recipe.split.seed,
     )
     verdict = {"ready": found.ready, "sure": found.sure, "reasons": list(found.reasons)}
@@ -45,6 +46,11 @@ def measure(recipe: PipelineRecipe, split: Path, folder: Path, weights: Weights,
 def longest(recipe: PipelineRecipe) -> int:
     """Tokens of a prompt with a response, in the stages that the gate is for."""
     return max(part.data.max_length for name, part in recipe.parts.items() if name in ALIGNING)
+
+
+def temperature(recipe: PipelineRecipe) -> float:
+    """Of the answers that are looked at: PPO's, which learns from them; where there is no PPO, 1."""
+    return 1.0 if recipe.ppo is None else recipe.ppo.rollout.temperature
 
 
 def require_ready(recipe: PipelineRecipe, folder: Path) -> None:

@@ -22,7 +22,7 @@ from heedful.recipe import PipelineRecipe
 from heedful.report import Curve, ReportData, write
 from heedful.report.curves import training_curves
 from heedful.report.data import Example
-from heedful.report.evaluation_json import Made, as_json
+from heedful.report.evaluation_json import Evaluated, as_json
 from heedful.report.wording import Number
 from heedful.training.run_folder import RunFolder, versions
 from heedful.training.tracking import Reporter, read_metrics
@@ -159,12 +159,12 @@ def _reward(info: Mapping[str, Any]) -> str:
     return f"right about {right.text} ({right.caption})"
 
 
-def _made(recipe: PipelineRecipe, split: Path) -> Made:
+def _made(recipe: PipelineRecipe, split: Path) -> Evaluated:
     """What the numbers were made from, and with."""
     records = evaluate.judged_by(recipe, split)
     counts, sampling = records.counts, evaluate.sampling_of(recipe)
     held = held_out_files(recipe, split)
-    return Made(
+    return Evaluated(
         kind="policy",
         models=[
             {"name": title, "part": name, "fingerprint": _fingerprint(recipe, name)}

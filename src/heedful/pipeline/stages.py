@@ -107,6 +107,7 @@ def _readiness(recipe: PipelineRecipe, split: Path, weights: Weights, reporter: 
             "model": _place(model),
             "data": list(sources(recipe)),
             "max_length": ready.longest(recipe),
+            "temperature": ready.temperature(recipe),
             "seed": recipe.split.seed,
         },
         lambda pending: {**_dealt(recipe, split, pending), **_models({"model": model}, pending)},

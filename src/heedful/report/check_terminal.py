@@ -20,6 +20,7 @@ from heedful.report.data_check import (
     severities,
     verdict,
 )
+from heedful.report.lines import print_line
 from heedful.report.wording import clean
 
 STYLES: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "note": "bold blue"}
@@ -29,11 +30,11 @@ _INDENT = 9  # columns; the longest severity and two spaces
 def summary(data: CheckData, console: Console) -> None:
     """Print what was read, what was found, what was clean, and what was not looked at and why."""
     for file in data.files:
-        _line(console, f"{file.path} ({file.format})")
-    _line(console, counts_line(data.counts))
+        print_line(console, f"{file.path} ({file.format})")
+    print_line(console, counts_line(data.counts))
     console.print()
     found = severities(data.checked.findings)
-    _line(console, verdict(data.checked), style=STYLES[next(iter(found))] if found else "bold green")
+    print_line(console, verdict(data.checked), style=STYLES[next(iter(found))] if found else "bold green")
     for finding in data.checked.findings:
         console.print()
         _print_finding(console, finding)
@@ -65,7 +66,7 @@ def _rows(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:
     """Lines of a label, its style and a text, which is wrapped beside the label on a terminal."""
     if not console.is_terminal:
         for label, _, text in rows:
-            _line(console, f"{label:<{_INDENT}}{_single(text)}")
+            print_line(console, f"{label:<{_INDENT}}{_single(text)}")
         return
     table = Table.grid(padding=0)
     table.add_column(width=_INDENT, no_wrap=True)
@@ -77,8 +78,3 @@ def _rows(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:
 
 def _single(text: str) -> str:
     return " ".join(clean(text).split())
-
-
-def _line(console: Console, text: str, style: str = "") -> None:
-    """One line, never read as markup and, off the terminal, never wrapped."""
-    console.print(Text(clean(text), style=style), soft_wrap=not console.is_terminal)

@@ -26,7 +26,7 @@ and the ends `low` and `high` of its 95% interval. What is not a finite number i
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from heedful.evaluation.best_of_n import BestOf
@@ -39,32 +39,10 @@ from heedful.report.check_json import finite
 from heedful.report.compare_data import ComparisonData, Optimised, Ranked, RewardFrontier
 from heedful.report.compare_words import label, verdicts
 from heedful.report.evaluation_json import account_row
+from heedful.report.made import Made
 
 VERSION = 1
 MADE_BY = "heedful compare"
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What a comparison was made from, and with.
-
-    Attributes:
-        models: name, part and fingerprint of each.
-        data: name, fingerprint and counts of the held-out rows.
-        prompts: how many were held out and asked, and by model unanswered by reason.
-        sampling: how answers that judges compare were sampled.
-        seed: of sampling and resampling.
-        versions, machine, at: with what, where and when.
-    """
-
-    models: list[dict[str, str]]
-    data: dict[str, Any]
-    versions: dict[str, str]
-    machine: str
-    at: str
-    seed: int = 0
-    prompts: dict[str, Any] = field(default_factory=dict)
-    sampling: dict[str, Any] = field(default_factory=dict)
 
 
 def as_json(data: ComparisonData, made: Made) -> dict[str, Any]:

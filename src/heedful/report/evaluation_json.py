@@ -51,6 +51,7 @@ from heedful.intervals import Interval
 from heedful.judges.account import Account
 from heedful.report.check_json import finite
 from heedful.report.data import Comparison, Drift, ReportData
+from heedful.report.made import Made
 from heedful.report.reward_sections import sections_row
 from heedful.report.verdict import verdicts
 
@@ -61,33 +62,19 @@ _RESAMPLED = 0  # the seed of what draws and is given none
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What an evaluation was made from, and with.
+class Evaluated(Made):
+    """What an evaluation was made from, and with; `data` has an entry for each kind of held-out rows.
 
     Attributes:
         kind: "policy" or "reward".
-        models: name, part and fingerprint of each.
-        data: name, fingerprint and counts of the held-out rows, and of demonstrations that came beside them.
-        prompts: how many were held out and asked, and by model unanswered by reason.
-        sampling: how answers were sampled.
-        seed: of sampling and resampling.
         numbers: of a reward model, by name.
-        versions, machine, at: with what, where and when.
     """
 
-    kind: str
-    models: list[dict[str, str]]
-    data: dict[str, Any]
-    versions: dict[str, str]
-    machine: str
-    at: str
-    seed: int = 0
-    prompts: dict[str, Any] = field(default_factory=dict)
-    sampling: dict[str, Any] = field(default_factory=dict)
+    kind: str = "policy"
     numbers: dict[str, float] = field(default_factory=dict)
 
 
-def as_json(data: ReportData, made: Made) -> dict[str, Any]:
+def as_json(data: ReportData, made: Evaluated) -> dict[str, Any]:
     """The findings as JSON values."""
     sentences = verdicts(data) if made.kind == "policy" else []
     found: dict[str, Any] = finite(

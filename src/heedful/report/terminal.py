@@ -17,6 +17,7 @@ from heedful.report.comparisons import Compared, compared_views
 from heedful.report.data import ReportData, SideBySide
 from heedful.report.diversity import diversity_view
 from heedful.report.drift import drift_parts
+from heedful.report.lines import print_line, print_notes, print_padded
 from heedful.report.reward import RewardView, reward_view
 from heedful.report.verdict import Spoken, spoken
 from heedful.report.wording import (
@@ -47,7 +48,7 @@ def summary(data: ReportData, console: Console) -> None:
     if data.subject or data.comparisons:
         for one in spoken(data):
             _print_spoken(console, one)
-    _line(console, data.title, style="bold" if not data.subject else "dim")
+    print_line(console, data.title, style="bold" if not data.subject else "dim")
     if data.comparisons:
         _print_comparisons(console, compared_views(data.comparisons))
     accuracy, scores, behaviour = accuracy_groups(data), score_groups(data), behaviour_groups(data)
@@ -56,7 +57,7 @@ def summary(data: ReportData, console: Console) -> None:
     if accuracy:
         _print_groups(console, "Does it prefer what people prefer?", accuracy)
         for note in ruler_notes(accuracy):
-            _line(console, note, style="dim")
+            print_line(console, note, style="dim")
     if scores:
         _print_groups(console, "What does the reward model say of the answers?", scores)
     if behaviour:
@@ -67,18 +68,8 @@ def summary(data: ReportData, console: Console) -> None:
     if data.quarantine:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in data.quarantine.items())
         total = sum(data.quarantine.values())
-        _line(console, f"Left out of the data: {total:,} rows ({reasons})", space=True)
-    if data.notes:
-        _line(console, "Before you trust this:", space=True)
-        for note in data.notes:
-            _line(console, f"- {note}")
-
-
-def _line(console: Console, text: str, style: str = "", space: bool = False) -> None:
-    """One line, never read as markup and, off the terminal, never wrapped."""
-    if space:
-        console.print()
-    console.print(Text(clean(text), style=style), soft_wrap=not console.is_terminal)
+        print_line(console, f"Left out of the data: {total:,} rows ({reasons})", space=True)
+    print_notes(console, data.notes)
 
 
 def _print_spoken(console: Console, one: Spoken) -> None:
@@ -108,7 +99,8 @@ def _print_comparisons(console: Console, views: Sequence[Compared]) -> None:
     if rows and console.is_terminal:
         _print_grid(console, "Which answers are better?", _COMPARED, rows)
     elif rows:
-        _print_padded(console, "Which answers are better?", rows)
+        print_line(console, "Which answers are better?", space=True)
+        print_padded(console, rows)
 
 
 def _print_findings(console: Console, data: ReportData) -> None:
@@ -118,7 +110,7 @@ def _print_findings(console: Console, data: ReportData) -> None:
     view = diversity_view(data)
     found += [f"Has it collapsed? {one.text}." for one in view.verdicts] if view else []
     for number, text in enumerate(found):
-        _line(console, text, space=number == 0)
+        print_line(console, text, space=number == 0)
 
 
 def _print_grid(console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -129,15 +121,6 @@ def _print_grid(console: Console, title: str, headings: Sequence[str], rows: Seq
         table.add_row(*(Text(cell) for cell in row))
     console.print()
     console.print(table)
-
-
-def _print_padded(console: Console, title: str, rows: Sequence[Sequence[str]]) -> None:
-    """Columns padded with spaces, so that one line says all."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    _line(console, title, space=True)
-    for row in rows:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _line(console, f"  {'  '.join(padded)}".rstrip())
 
 
 def _cells(group: Group, row: Row, first: bool) -> tuple[str, ...]:
@@ -168,35 +151,36 @@ def _print_table(console: Console, title: str, groups: Sequence[Group]) -> None:
 
 def _print_lines(console: Console, title: str, groups: Sequence[Group]) -> None:
     """The label stands on every line, so that one line says all."""
-    _print_padded(console, title, [_cells(group, row, first=True) for group in groups for row in group.rows])
+    print_line(console, title, space=True)
+    print_padded(console, [_cells(group, row, first=True) for group in groups for row in group.rows])
 
 
 def _print_reward(console: Console, view: RewardView) -> None:
     _print_groups(console, "Does it prefer what people prefer?", [view.accuracy])
     for remark in view.remarks:
-        _line(console, remark, style="dim")
-    _line(console, "Is it as often right as it is sure?", style="bold", space=True)
+        print_line(console, remark, style="dim")
+    print_line(console, "Is it as often right as it is sure?", style="bold", space=True)
     for line in view.lines:
         cells = zip(view.columns, line.cells, strict=True)
         told = (f"{column} {value}" + (f" ({note})" if note else "") for column, (value, note) in cells)
-        _line(console, f"  {line.name}, {line.unit}: {'; '.join(told)}")
+        print_line(console, f"  {line.name}, {line.unit}: {'; '.join(told)}")
     for tile in (view.calibration, view.temperature):
         finding = f"{tile.label}: {tile.value} ({tile.caption}), {tile.verdict.text}"
-        _line(console, f"  {finding.removesuffix(': ')}")
+        print_line(console, f"  {finding.removesuffix(': ')}")
     for remark in view.calibration_remarks:
-        _line(console, remark, style="dim")
+        print_line(console, remark, style="dim")
     _print_groups(console, "Where is it right?", view.slices)
     if view.sections:
         groups = [group for group, _ in view.sections.sections]
         _print_groups(console, "How does it do by section?", groups)
         for text in (view.sections.overall, *view.sections.remarks):
-            _line(console, text, style="dim")
+            print_line(console, text, style="dim")
 
 
 def _print_example(console: Console, item: SideBySide) -> None:
-    _line(console, f"Prompt: {item.prompt}", style="bold", space=True)
+    print_line(console, f"Prompt: {item.prompt}", style="bold", space=True)
     for stage, answer in item.answers.items():
         words = answer.split()
         text = " ".join(words[:EXAMPLE_WORDS]) + (" \u2026" if len(words) > EXAMPLE_WORDS else "")
         ended = {True: " (ended by itself)", False: " (cut off)", None: ""}[item.ended.get(stage)]
-        _line(console, f"{stage}{ended}: {text or '(an empty answer)'}")
+        print_line(console, f"{stage}{ended}: {text or '(an empty answer)'}")

@@ -130,12 +130,13 @@ def predicted(job: Job, **changes: Any) -> Prediction:
     """The memory that a plan tells of.
 
     Args:
-        changes: arguments of `predict` in place of the job's own.
+        changes: fields of the `Workload` in place of the job's own.
     """
     own = shape.of_model(job.backbone.model, job.backbone.name)
     steps = passes_by_step(job)
     every = [one for step in steps for one in step]
     found: dict[str, Any] = {
+        "shape": own,
         "stage": job.recipe.stage,
         "tokens": max(_length(job, one) for one in every),
         "targets": max(sum(row.response_tokens for row in one) for one in every),
@@ -143,7 +144,7 @@ def predicted(job: Job, **changes: Any) -> Prediction:
         **_settings(job),
         **changes,
     }
-    return memory.predict(own, **found)
+    return memory.predict(memory.Workload(**found))
 
 
 def passes_by_step(job: Job) -> list[list[list[Row]]]:
@@ -165,7 +166,7 @@ def _length(job: Job, rows: Sequence[Row]) -> int:
 
 
 def _settings(job: Job) -> dict[str, Any]:
-    """What `predict` wants to know beside what its passes hold."""
+    """What a `Workload` tells beside what its passes hold."""
     recipe, backbone = job.recipe, job.backbone
     training, lora = recipe.training, recipe.lora
     found: dict[str, Any] = {

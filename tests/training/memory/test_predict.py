@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from heedful.training.memory import Prediction, Rollout, predict, sizes
+from heedful.training.memory import Prediction, Rollout, Workload, predict, sizes
 from heedful.training.memory.phases import LIBRARIES_BYTES
 from tests.training.memory.test_sizes import SMALL
 
@@ -20,7 +20,7 @@ ROLLOUT = Rollout(responses=4, prompt=6, new=5)
 
 def predicted(stage: Any = "sft", **changes: Any) -> Prediction:
     more = {"rollout": ROLLOUT} if stage == "ppo" else {}
-    return predict(SMALL, stage=stage, **{**WORK, **more, **changes})
+    return predict(Workload(SMALL, stage=stage, **{**WORK, **more, **changes}))
 
 
 def sizes_of(found: Prediction, phase: str) -> dict[tuple[str, str], int]:
@@ -105,7 +105,9 @@ def test_a_reference_is_a_pass_before_there_is_an_adapter() -> None:
 
 def test_weights_that_are_filed_in_another_type_are_there_twice_while_they_are_read() -> None:
     half = replace(SMALL, dtype=torch.bfloat16)
-    same, other = (predict(half, stage="sft", compute=to, **WORK) for to in (torch.bfloat16, torch.float32))
+    same, other = (
+        predict(Workload(half, stage="sft", compute=to, **WORK)) for to in (torch.bfloat16, torch.float32)
+    )
     assert ("process", "copies") not in sizes_of(same, "load")
     assert sizes_of(other, "load")["process", "copies"] == PARAMETERS * 2
 
@@ -170,7 +172,7 @@ def test_four_bits_are_said_not_to_be_offered() -> None:
 
 def test_ppo_without_a_rollout_cannot_be_predicted() -> None:
     with pytest.raises(ValueError, match="rollout"):
-        predict(SMALL, stage="ppo", **WORK)
+        Workload(SMALL, stage="ppo", **WORK)
 
 
 def test_a_gpu_has_no_data_and_no_allocator_of_the_c_library() -> None:

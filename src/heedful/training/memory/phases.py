@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from heedful.training.memory import sizes
-from heedful.training.memory.asked import Asked
 from heedful.training.memory.prediction import Part, Phase, Role
+from heedful.training.memory.workload import Workload
 
 # What a process has before it loads a model: the interpreter, torch, transformers, PEFT, a model's code and
 # tokenizer. Resident on Linux with torch 2.13 for CPUs.
@@ -19,60 +19,60 @@ CUDA_CONTEXT_BYTES = 500_000_000
 ALLOCATOR_SHARE = 1.0
 
 
-def phases(asked: Asked) -> Iterator[Phase]:
+def phases(work: Workload) -> Iterator[Phase]:
     """In their order."""
-    yield _phase(asked, "load", asked.weights(), _reading(asked))
-    if asked.stage == "dpo":
-        yield _phase(asked, "reference", asked.weights(), _passing(asked, "reference"))
-    if asked.stage == "ppo":
-        yield _phase(asked, "rollout", asked.standing(), _sampling(asked))
-        yield _phase(asked, "scoring", asked.standing(), _passing(asked, "policy"))
-    yield _phase(asked, "training", asked.standing(), _learning(asked))
-    yield _phase(asked, "update", asked.standing(), _moving(asked))
-    if asked.held_out and asked.stage != "ppo":
-        yield _phase(asked, "evaluation", asked.standing(), _passing(asked, asked.trained[0]))
-    yield _phase(asked, "saving", asked.standing(), _writing(asked))
+    yield _phase(work, "load", work.weights(), _reading(work))
+    if work.stage == "dpo":
+        yield _phase(work, "reference", work.weights(), _passing(work, "reference"))
+    if work.stage == "ppo":
+        yield _phase(work, "rollout", work.standing(), _sampling(work))
+        yield _phase(work, "scoring", work.standing(), _passing(work, "policy"))
+    yield _phase(work, "training", work.standing(), _learning(work))
+    yield _phase(work, "update", work.standing(), _moving(work))
+    if work.held_out and work.stage != "ppo":
+        yield _phase(work, "evaluation", work.standing(), _passing(work, work.trained[0]))
+    yield _phase(work, "saving", work.standing(), _writing(work))
 
 
-def _phase(asked: Asked, name: str, *groups: Iterable[Part]) -> Phase:
-    parts = [*_process(asked), *(part for group in groups for part in group)]
-    if asked.on_cpu:
+def _phase(work: Workload, name: str, *groups: Iterable[Part]) -> Phase:
+    parts = [*_process(work), *(part for group in groups for part in group)]
+    if work.on_cpu:
         passing = sum(part.bytes for part in parts if part.kind == "activations")
         parts.append(Part("process", "allocator", int(ALLOCATOR_SHARE * passing)))
     return Phase(name, tuple(part for part in parts if part.bytes))
 
 
-def _process(asked: Asked) -> Iterator[Part]:
-    own = LIBRARIES_BYTES if asked.on_cpu else CUDA_CONTEXT_BYTES
-    yield Part("process", "libraries", own if asked.libraries is None else asked.libraries)
-    if asked.on_cpu:
-        yield Part("process", "data", asked.data_tokens * sizes.DATA_BYTES_PER_TOKEN)
+def _process(work: Workload) -> Iterator[Part]:
+    own = LIBRARIES_BYTES if work.on_cpu else CUDA_CONTEXT_BYTES
+    yield Part("process", "libraries", own if work.libraries is None else work.libraries)
+    if work.on_cpu:
+        yield Part("process", "data", work.data_tokens * sizes.DATA_BYTES_PER_TOKEN)
 
 
-def _reading(asked: Asked) -> Iterator[Part]:
+def _reading(work: Workload) -> Iterator[Part]:
     """The weights' file, where they are kept in another type: else they are the file, mapped into memory."""
-    if asked.on_cpu and not asked.quantised and asked.shape.dtype != asked.trained_type:
-        yield Part("process", "copies", sizes.weight_bytes(asked.shape, asked.shape.dtype))
+    if work.on_cpu and not work.quantised and work.shape.dtype != work.trained_type:
+        yield Part("process", "copies", sizes.weight_bytes(work.shape, work.shape.dtype))
 
 
-def _learning(asked: Asked) -> Iterator[Part]:
+def _learning(work: Workload) -> Iterator[Part]:
     """A forward pass at its end, or a backward pass at its beginning, whichever needs more.
 
     With one pass a step there are no gradients yet, and they come as the activations go.
     """
-    shape, role, number = asked.shape, asked.trained[0], asked.number
-    kept = {"full": asked.full, "recomputed": asked.recomputed, "dropout": asked.dropout}
-    activations = sizes.activation_bytes(shape, asked.tokens, number, **kept)
-    working = sizes.working_bytes(shape, asked.tokens, number, **kept)
-    states = 2 * asked.targets * shape.hidden * number
-    logits = sizes.logit_bytes(shape, asked.targets) + states if asked.stage != "reward" else 0
-    head = sizes.head_gradient_bytes(shape, number) if asked.full and asked.stage != "reward" else 0
-    gradients = asked.trainable * sizes.FP32_BYTES
-    if asked.full and number < sizes.FP32_BYTES:
+    shape, role, number = work.shape, work.trained[0], work.number
+    kept = {"full": work.full, "recomputed": work.recomputed, "dropout": work.dropout and not work.full}
+    activations = sizes.activation_bytes(shape, work.tokens, number, **kept)
+    working = sizes.working_bytes(shape, work.tokens, number, **kept)
+    states = 2 * work.targets * shape.hidden * number
+    logits = sizes.logit_bytes(shape, work.targets) + states if work.stage != "reward" else 0
+    head = sizes.head_gradient_bytes(shape, number) if work.full and work.stage != "reward" else 0
+    gradients = work.trainable * sizes.FP32_BYTES
+    if work.full and number < sizes.FP32_BYTES:
         yield Part(role, "copies", shape.parameters * number)
-    at_the_end = asked.passes == 1 and gradients + working > activations + max(logits + head, working)
-    if asked.passes > 1 or at_the_end:
-        for learner in asked.learners:
+    at_the_end = work.passes == 1 and gradients + working > activations + max(logits + head, working)
+    if work.passes > 1 or at_the_end:
+        for learner in work.learners:
             yield Part(learner, "gradients", gradients)
     if at_the_end:
         yield Part(role, "activations", working)
@@ -84,39 +84,39 @@ def _learning(asked: Asked) -> Iterator[Part]:
         yield Part(role, "activations", activations + working)
 
 
-def _moving(asked: Asked) -> Iterator[Part]:
+def _moving(work: Workload) -> Iterator[Part]:
     """The optimiser's step."""
-    largest = asked.shape.embedding if asked.full else 0
-    for role in asked.learners:
-        yield Part(role, "gradients", asked.trainable * sizes.FP32_BYTES)
-    yield Part(asked.trained[0], "optimiser", sizes.STEP_COPIES * largest * sizes.FP32_BYTES)
+    largest = work.shape.embedding if work.full else 0
+    for role in work.learners:
+        yield Part(role, "gradients", work.trainable * sizes.FP32_BYTES)
+    yield Part(work.trained[0], "optimiser", sizes.STEP_COPIES * largest * sizes.FP32_BYTES)
 
 
-def _passing(asked: Asked, role: Role) -> Iterator[Part]:
+def _passing(work: Workload, role: Role) -> Iterator[Part]:
     """A forward pass that keeps nothing."""
-    shape = asked.shape
-    yield Part(role, "activations", sizes.passing_bytes(shape, asked.tokens, asked.number))
-    if asked.stage != "reward":
-        states = asked.targets * shape.hidden * asked.number
-        yield Part(role, "logits", sizes.logit_bytes(shape, asked.targets) + states)
+    shape = work.shape
+    yield Part(role, "activations", sizes.passing_bytes(shape, work.tokens, work.number))
+    if work.stage != "reward":
+        states = work.targets * shape.hidden * work.number
+        yield Part(role, "logits", sizes.logit_bytes(shape, work.targets) + states)
 
 
-def _sampling(asked: Asked) -> Iterator[Part]:
+def _sampling(work: Workload) -> Iterator[Part]:
     """Prompts or single tokens of all responses together, over a cache with room for all of them."""
-    assert asked.rollout is not None
-    rollout, shape, number = asked.rollout, asked.shape, asked.number
+    assert work.rollout is not None
+    rollout, shape, number = work.rollout, work.shape, work.number
     length = rollout.prompt + rollout.new
     yield Part("policy", "cache", sizes.cache_bytes(shape, rollout.responses, length, number))
     prompts = sizes.passing_bytes(shape, rollout.responses * rollout.prompt, number)
     logits = sizes.CHUNKS_OF_SEVERAL * rollout.responses * shape.vocabulary * sizes.FP32_BYTES
     yield Part("policy", "activations", prompts)
     yield Part("policy", "logits", logits)
-    if rollout.merged and not asked.full:
-        yield Part("policy", "copies", sizes.folded_bytes(shape, asked.adapted, number))
+    if rollout.merged and not work.full:
+        yield Part("policy", "copies", sizes.folded_bytes(shape, work.adapted, number))
 
 
-def _writing(asked: Asked) -> Iterator[Part]:
+def _writing(work: Workload) -> Iterator[Part]:
     """The whole model, where it is written: every adapter's product in fp32, and what it is added to."""
-    if asked.merged and not asked.full:
-        folded = sizes.folded_bytes(asked.shape, asked.adapted, sizes.FP32_BYTES + asked.number)
+    if work.merged and not work.full:
+        folded = sizes.folded_bytes(work.shape, work.adapted, sizes.FP32_BYTES + work.number)
         yield Part("process", "copies", folded)

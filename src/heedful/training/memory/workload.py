@@ -1,4 +1,4 @@
-"""What a prediction is asked for: a model's shape, what is done with it, and what follows for its roles."""
+"""What is to be done with a model of which shape, and what follows for its roles."""
 
 from __future__ import annotations
 
@@ -37,30 +37,64 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The arguments of `predict`, which explains them."""
+class Workload:
+    """What a run does, as far as its memory depends on it.
+
+    Attributes:
+        shape: of the model.
+        stage: of the run.
+        tokens: that the largest forward pass computes, padding included.
+        targets: of them those whose log-probs are taken (response tokens).
+        passes: forward passes of one optimiser step; from the second on there are gradients beside it.
+        method: train an adapter over frozen weights, or every weight.
+        copies: `shared` is how Heedful does it; `separate` gives each role weights of its own, as PPO is
+            usually built.
+        quantised: the base weights in 4 bits (NF4); LoRA alone.
+        compute: the type of matrix products, and of frozen weights.
+        device: `cpu`, or anything that torch calls a GPU.
+        rank, adapted, dropout: of the LoRA adapters: their width, the layers that have one, and whether they
+            drop anything out.
+        recomputed: gradient checkpointing.
+        critic: PPO's: a head on the policy's trunk, or an adapter.
+        reward: what scores PPO's answers: a reward model as an adapter over the backbone, a model of the
+            same shape beside it, or something outside of this process.
+        rollout: how PPO samples; needed for it.
+        data_tokens: of all rows that are in memory.
+        held_out: there are rows to judge by.
+        merged: the whole model is written at the end of LoRA, and not only the adapter.
+        libraries: bytes of the process before a model is loaded; a measured constant where absent.
+
+    Raises:
+        ValueError: PPO without a rollout, or every weight of a quantised model to be trained.
+    """
 
     shape: Shape
     stage: Stage
     tokens: int
     targets: int
-    passes: int
-    method: Method
-    copies: Copies
-    quantised: bool
-    compute: torch.dtype
-    device: str
-    rank: int
-    adapted: Targets
-    dropout: bool
-    recomputed: bool
-    critic: CriticKind
-    reward: RewardKind
-    rollout: Rollout | None
-    data_tokens: int
-    held_out: bool
-    merged: bool
-    libraries: int | None
+    passes: int = 2
+    method: Method = "lora"
+    copies: Copies = "shared"
+    quantised: bool = False
+    compute: torch.dtype = torch.float32
+    device: str = "cpu"
+    rank: int = 16
+    adapted: Targets = "all-linear"
+    dropout: bool = False
+    recomputed: bool = False
+    critic: CriticKind = "trunk"
+    reward: RewardKind = "adapter"
+    rollout: Rollout | None = None
+    data_tokens: int = 0
+    held_out: bool = True
+    merged: bool = False
+    libraries: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.stage == "ppo" and self.rollout is None:
+            raise ValueError("a prediction for PPO needs to know its rollout")
+        if self.quantised and self.method == "full":
+            raise ValueError("weights in 4 bits cannot all be trained")
 
     @property
     def full(self) -> bool:
