@@ -1,13 +1,11 @@
 """The pictures in these pages, made anew: `python -m docs.pictures`, or `... --report FOLDER`.
 
 Takes the machine's Chromium and Playwright. Of the annotation app: annotators and their votes are simulated,
-three are careful, one is hasty, and one clicks at random. Of a report: the top of a made evaluation's page,
-which says so, or of a real one's in the folder that is named.
+three are careful, one is hasty, and one clicks at random. Of a report: the top of the page in the folder that
+is named, which is the quickstart's.
 
     heedful quickstart
-    heedful evaluate runs/quickstart/dpo --data everyday/preferences-held-out.jsonl \\
-        --baseline smollm2-135m --judge runs/quickstart/reward --output evaluation
-    python -m docs.pictures --report evaluation
+    python -m docs.pictures --report runs/quickstart/report
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,38 +30,31 @@ from heedful.collect.web.app import create_app
 from heedful.collect.web.serving import address, bind, run_server
 from heedful.collect.work import items
 from heedful.evaluating.writing import PAGE
-from heedful.report import write
 from tests.collect import simulated
 from tests.collect.simulated import Habits, fill, verdicts
 from tests.collect.web.browser import chromium
-from tests.report import evaluated
 
 IMAGES = Path(__file__).parent / "images"
 TEAM = [Habits("Ann", 0.95), Habits("Bo", 0.93), Habits("Cleo", 0.9), Habits("Dag", 0.82), Habits("Eve", 0.5)]
 ITEMS, OVERLAP = 300, 3
-REPORT_HEIGHT = 1100  # pixels: down to what judges said
-PROMPTS = 80
-MADE = "Models, answers and verdicts of this page are made up; its numbers are computed from them."
+REPORT_HEIGHT = 1100  # pixels: the figures of all models
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--report", metavar="FOLDER", type=Path, help="only the report, of this evaluation")
+    parser.add_argument("--report", metavar="FOLDER", type=Path, help="only the report in this folder")
     report: Path | None = parser.parse_args().report
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         if report is None:
             _annotation(browser)
-            with tempfile.TemporaryDirectory() as folder:
-                made = replace(evaluated.report(PROMPTS, better=0.8), intro=MADE, waiting=[])
-                _report(browser, write(made, Path(folder) / PAGE))
         else:
             _report(browser, report / PAGE)
         browser.close()
 
 
 def _report(browser: Browser, path: Path) -> None:
-    """The top of an evaluation's page: its verdicts and win rates."""
+    """The top of its page."""
     page = browser.new_page(viewport={"width": 1200, "height": REPORT_HEIGHT}, color_scheme="light")
     page.goto(path.resolve().as_uri())
     page.screenshot(path=IMAGES / "report.png")
