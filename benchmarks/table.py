@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import collect_table, label_noise_table, reward_table
+from benchmarks import collect_table, label_noise_table, plan_table, reward_table
 from benchmarks.measure import PEER_VARIANTS, Figures
 from heedful.intervals import wilson
 
@@ -133,24 +133,6 @@ def _right(report: Mapping[str, Any], share: float) -> str:
     return f"{round(share * pairs, 1):g} of {pairs} right ({low:.0f} to {high:.0f}%)"
 
 
-def render_memory(report: Mapping[str, Any]) -> str:
-    """Markdown: the peaks of `benchmarks.memory`, run by run, beside what their plans said."""
-    machine, settings, peaks = report["machine"], report["settings"], report["peaks"]
-    lines = [
-        f"{machine['cpu']}, {report['precision']}, {settings['model']}, LoRA r=16; "
-        f"{settings['batch_size']} rows a step, {settings['prompt_tokens']} prompt and "
-        f"{settings['response_tokens']} response tokens; measured {report['date']}.",
-        "",
-        "| run | peak memory | of SFT's | `--dry-run` said |",
-        "| --- | --- | --- | --- |",
-    ]
-    for name, found in peaks.items():
-        share = found["peak_bytes"] / peaks["SFT"]["peak_bytes"]
-        peak, planned = (found[key] / GIGABYTE for key in ("peak_bytes", "planned_bytes"))
-        lines.append(f"| {name} | {peak:.2f} GB | {share:.2f}× | {planned:.1f} GB |")
-    return "\n".join(lines)
-
-
 def render_ppo(reports: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: per machine and precision the newest table of `benchmarks.ppo`."""
     blocks = []
@@ -218,7 +200,8 @@ def main(arguments: Sequence[str]) -> None:
     page = Path(arguments[0])
     text = page.read_text(encoding="utf-8")
     others: dict[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {
-        "memory": lambda reports: render_memory(reports[-1]),
+        "memory": lambda reports: plan_table.render_memory(reports[-1]),
+        "duration": lambda reports: plan_table.render_duration(reports[-1]),
         "ppo": render_ppo,
         "sampling": lambda reports: render_sampling(reports[-1]),
         "reading": lambda reports: render_reading(reports[-1]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import table
+from benchmarks import plan_table, table
 from benchmarks.measure import Figures
 
 
@@ -146,21 +146,38 @@ def test_ratios_read_as_sentences() -> None:
     )
 
 
-def test_peaks_stand_beside_sfts_and_the_plans() -> None:
+def test_peaks_stand_beside_how_far_predictions_were_off() -> None:
+    def run(size: str, kind: str, peak: float, said: float) -> dict[str, Any]:
+        return {"size": size, "kind": kind, "peak_bytes": peak, "predicted": {"peak_bytes": said}}
+
     found = {
         "date": "2026-01-02",
         "machine": {"cpu": "Some CPU"},
         "precision": "fp32",
-        "settings": {"model": "m", "batch_size": 16, "prompt_tokens": 96, "response_tokens": 48},
-        "peaks": {
-            "SFT": {"peak_bytes": 2e9, "planned_bytes": 2.2e9},
-            "PPO": {"peak_bytes": 2.5e9, "planned_bytes": 2.4e9},
-        },
+        "settings": {"batch_size": 8, "prompt_tokens": 96, "response_tokens": 48},
+        "runs": [
+            run("20M", "SFT, LoRA", 2e9, 2.2e9),
+            run("135M", "SFT, LoRA", 4e9, 3.6e9),
+            run("135M", "PPO, LoRA", 5e9, 5e9),
+        ],
     }
-    assert table.render_memory(found).splitlines()[-2:] == [
-        "| SFT | 2.00 GB | 1.00× | 2.2 GB |",
-        "| PPO | 2.50 GB | 1.25× | 2.4 GB |",
+    text = plan_table.render_memory(found)
+    assert "was off: -10% to +10%." in text
+    assert text.splitlines()[-4:] == [
+        "| run | 20M | 135M |",
+        "| --- | --- | --- |",
+        "| SFT, LoRA | 2.00 GB (+10%) | 4.00 GB (-10%) |",
+        "| PPO, LoRA |  | 5.00 GB (+0%) |",
     ]
+
+
+def test_durations_stand_beside_what_was_predicted_for_them() -> None:
+    found = {
+        "date": "2026-01-02",
+        "machine": {"cpu": "Some CPU", "cores": 2},
+        "runs": [{"kind": "DPO", "seconds": 100.0, "predicted_seconds": 80.0, "off": 0.25}],
+    }
+    assert plan_table.render_duration(found).splitlines()[-1] == "| DPO | 100 s | 80 s ± 25% | -20% |"
 
 
 def test_sampling_is_told_by_its_medians() -> None:

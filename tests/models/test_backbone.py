@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,9 @@ def test_a_folded_adapter_becomes_the_reference(architecture: str, tmp_path: Pat
     expected = logps(trained, "policy")
 
     backbone = tiny.backbone(architecture)
-    backbone.fold(str(tmp_path / "adapter"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backbone.fold(str(tmp_path / "adapter"))
     assert backbone.lineage == [str(tmp_path / "adapter")]
     assert backbone.trainable() == {}
     torch.testing.assert_close(logps(backbone, "reference"), expected, atol=1e-5, rtol=0)

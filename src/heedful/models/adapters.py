@@ -27,6 +27,17 @@ from heedful.models import gated, lora, norms
 WEIGHTS = "adapter_model.safetensors"
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without what PEFT warns of while it puts an adapter on a model, neither of which a user can mend."""
+    with warnings.catch_warnings():
+        # It asks transformers by a name that transformers is giving up.
+        warnings.simplefilter("ignore", FutureWarning)
+        # An adapter that is carried on stands on the model at hand, wherever that was loaded from before.
+        warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path`", UserWarning)
+        yield
+
+
 def add(
     model: PreTrainedModel, peft: PeftModel | None, name: str, config: LoraConfig, *, seed: int
 ) -> PeftModel:
@@ -35,9 +46,7 @@ def add(
     Raises:
         ModelError: the configuration names layers that the model does not have.
     """
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # PEFT asks transformers by a name that transformers is giving up.
-        warnings.simplefilter("ignore", FutureWarning)
+    with torch.random.fork_rng(devices=[]), quietly():
         torch.manual_seed(seed)
         try:
             if peft is None:

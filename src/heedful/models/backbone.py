@@ -272,7 +272,8 @@ class Backbone:
         """
         self.drop_adapter()
         try:
-            peft = PeftModel.from_pretrained(self.model, folder, adapter_name="policy")
+            with adapters.quietly():
+                peft = PeftModel.from_pretrained(self.model, folder, adapter_name="policy")
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(f"the adapter cannot be put on {self.name}: {reason}", where=folder) from error
