@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 def run(kind: str) -> dict[str, float]:
     """One run, in this process: seconds it took, those predicted for it, and how far these may be off."""
+    from heedful import data as examples
     from heedful.planning import plan_recipe
     from heedful.recipe import RewardSource, from_keywords
     from heedful.training import dpo, ppo, reward, sft
@@ -45,7 +46,7 @@ def run(kind: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         values = {
             "model": {"name": MODEL},
-            "data": {"train": f"heedful:everyday/{data}-train.jsonl"},
+            "data": {"train": str(examples.path(f"everyday/{data}-train.jsonl"))},
             "output": str(Path(folder, "run")),
         }
         recipe: Any = from_keywords(stage, values, {**COMMON, **own})
