@@ -286,7 +286,7 @@ def _point(placed: Placed, reached: Reached | None) -> PointRow:
         kl_interval="exact" if exact else f"95% {interval(point.kl)}",
         reward=number(point.reward.value),
         reward_interval=f"95% {interval(point.reward)}",
-        place=Verdict(head, f"by {shown}" if above else "", tone),
+        place=Verdict(head, shown, tone),
     )
 
 
