@@ -115,8 +115,9 @@ def test_what_would_need_less_is_told_with_what_it_would_need() -> None:
     libraries = stage.memory.peak.by_kind()["libraries"]
     turns = {turn.setting: turn.bytes for turn in stage.turns}
     longest = max(row.tokens for row in job.train)
-    shorter, again = f"training.tokens_per_row={longest}", "training.gradient_checkpointing=true"
-    assert {shorter, again, "training.method=lora"} <= set(turns)
+    # Two layers are recomputed in vain: a CPU keeps what the heap has grown to.
+    assert {f"training.tokens_per_row={longest}", "training.method=lora"} <= set(turns)
+    assert "training.gradient_checkpointing=true" not in turns
     assert list(turns.values()) == sorted(turns.values())
     assert all(size < stage.memory.total for size in turns.values())
     changed = own.model_copy(update={"training": own.training.model_copy(update={"method": "lora"})})

@@ -52,6 +52,16 @@ def test_sft_over_an_adapter_part_by_part() -> None:
     assert found.peak is found.phase("training")
 
 
+def test_recomputed_layers_go_through_a_cpus_heap_all_the_same() -> None:
+    kept = sizes.activation_bytes(SMALL, 20, 4, full=False, recomputed=False)
+    anew = sizes.activation_bytes(SMALL, 20, 4, full=False, recomputed=True)
+    assert anew < kept
+    held = sizes_of(predicted(tokens=20, targets=1, recomputed=True), "training")
+    assert held["process", "allocator"] == held["policy", "activations"] + kept - anew
+    on_gpu = predicted(tokens=20, targets=1, recomputed=True, device="cuda")
+    assert ("process", "allocator") not in sizes_of(on_gpu, "training")
+
+
 def test_logits_count_where_they_are_more_than_a_layer_needs() -> None:
     found = sizes_of(predicted(tokens=20, targets=20), "training")
     logits = sizes.logit_bytes(SMALL, 20) + 2 * 20 * 10 * 4

@@ -15,7 +15,8 @@ LIBRARIES_BYTES = 500_000_000
 CUDA_CONTEXT_BYTES = 500_000_000
 # On a CPU activations take about as much again. glibc keeps freed blocks below 32 MiB, adapters' gradients
 # and moments come to lie between them, and the next pass, of another length, does not fit where the one
-# before it was. Measured on Llamas of 20M and 135M: 0.3 to 1.3 times the activations.
+# before it was. Measured on Llamas of 20M and 135M: 0.3 to 1.3 times the activations; with gradient
+# checkpointing as much as without it, since all layers go through the heap all the same.
 ALLOCATOR_SHARE = 1.0
 
 
@@ -74,6 +75,9 @@ def _learning(work: Workload) -> Iterator[Part]:
     if work.passes > 1 or at_the_end:
         for learner in work.learners:
             yield Part(learner, "gradients", gradients)
+    if work.recomputed and work.on_cpu:
+        without = sizes.activation_bytes(shape, work.tokens, number, **{**kept, "recomputed": False})
+        yield Part("process", "allocator", int(ALLOCATOR_SHARE * (without - activations)))
     if at_the_end:
         yield Part(role, "activations", working)
     elif logits + head >= working:
