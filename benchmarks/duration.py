@@ -10,16 +10,13 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine
-from benchmarks.session import ROOT, say, write
+from benchmarks.session import ROOT, describe_machine, in_own_process, say, write
 
 MODEL = "smollm2-135m"
 # Rows are as the quickstart has them, and steps are as many as take some minutes on two cores.
@@ -69,17 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.only:
         print(json.dumps(run(options.only)))
         return
+    here, precision = describe_machine("auto")
     report: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
-        "machine": machine.describe(),
-        "precision": "auto",
+        "machine": here,
+        "precision": precision,
         "settings": COMMON,
         "runs": [],
     }
     for kind in options.kinds:
-        command = [sys.executable, "-m", "benchmarks.duration", "--only", kind]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        found = json.loads(done.stdout.splitlines()[-1])
+        found = in_own_process("benchmarks.duration", "--only", kind)
         report["runs"].append({"kind": kind, **found})
         off = found["predicted_seconds"] / found["seconds"] - 1
         say(f"{kind}: {found['seconds']:.0f} s, predicted {found['predicted_seconds']:.0f} s ({off:+.0%})")

@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -24,7 +22,7 @@ from benchmarks import machine
 from benchmarks.heedful_jobs import DTYPES
 from benchmarks.heedful_ppo import make_reward
 from benchmarks.measure import peak_bytes
-from benchmarks.session import DEFAULT_DATA, ROOT, say, write
+from benchmarks.session import DEFAULT_DATA, ROOT, in_own_process, say, write
 
 GB = 1e9
 # Tokens of every prompt and of every response, near enough, and rows of every step.
@@ -192,10 +190,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             model = Path(folder, size)
             if not model.exists():
                 make_model(model, size)
-            command = [sys.executable, "-m", "benchmarks.memory", "--only", kind, str(model)]
-            command += ["--data", str(options.data), "--precision", precision]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            found = json.loads(done.stdout.splitlines()[-1])
+            found = in_own_process(
+                "benchmarks.memory", "--only", kind, str(model),
+                "--data", str(options.data), "--precision", precision,
+            )  # fmt: skip
             report["runs"].append({"size": size, "kind": kind, **found})
             peak, said = found["peak_bytes"], found["predicted"]["peak_bytes"]
             say(f"{size} {kind}: {peak / GB:.2f} GB, predicted {said / GB:.2f} GB ({said / peak - 1:+.0%})")

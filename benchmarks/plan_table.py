@@ -19,10 +19,10 @@ def render_memory(report: Mapping[str, Any]) -> str:
     found = {(run["size"], run["kind"]): run for run in runs}
     errors = [_off(run["predicted"]["peak_bytes"], run["peak_bytes"]) for run in runs]
     lines = [
-        f"{report['machine']['cpu']}, {report['precision']}, untrained Llamas of three sizes, LoRA r=16; "
+        f"{report['machine']['cpu']}, {report['precision']}, untrained Llamas, LoRA r=16; "
         f"{settings['batch_size']} rows a step, {settings['prompt_tokens']} prompt and "
         f"{settings['response_tokens']} response tokens; measured {report['date']}. Peak memory of the whole "
-        f"process, and how far the prediction was off: {min(errors):+.0%} to {max(errors):+.0%}.",
+        f"process, and how far the prediction was off: {_percent(min(errors))} to {_percent(max(errors))}.",
         "",
         f"| run | {' | '.join(sizes)} |",
         "| --- " * (len(sizes) + 1) + "|",
@@ -37,7 +37,7 @@ def _memory(run: Mapping[str, Any] | None) -> str:
     if run is None:
         return ""
     peak = run["peak_bytes"]
-    return f"{peak / GIGABYTE:.2f} GB ({_off(run['predicted']['peak_bytes'], peak):+.0%})"
+    return f"{peak / GIGABYTE:.2f} GB ({_percent(_off(run['predicted']['peak_bytes'], peak))})"
 
 
 def render_duration(report: Mapping[str, Any]) -> str:
@@ -58,7 +58,13 @@ def render_duration(report: Mapping[str, Any]) -> str:
 def _durations(report: Mapping[str, Any]) -> Iterator[str]:
     for run in report["runs"]:
         took, said = run["seconds"], run["predicted_seconds"]
-        yield f"| {run['kind']} | {took:.0f} s | {said:.0f} s ± {run['off']:.0%} | {_off(said, took):+.0%} |"
+        off = _percent(_off(said, took))
+        yield f"| {run['kind']} | {took:.0f} s | {said:.0f} s ± {run['off']:.0%} | {off} |"
+
+
+def _percent(share: float) -> str:
+    """Signed, and no less than nothing is +0%."""
+    return f"{round(100 * share):+d}%"
 
 
 def _off(predicted: float, measured: float) -> float:

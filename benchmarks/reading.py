@@ -12,11 +12,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import random
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +22,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.measure import peak_bytes
-from benchmarks.session import ROOT, say, write
+from benchmarks.session import ROOT, in_own_process, say, write
 
 ROWS = 200_000
 REPEATS = 3
@@ -159,12 +156,8 @@ def _seconds(found: dict[str, Any]) -> float:
 
 def _alone(job: str, path: Path) -> dict[str, Any]:
     """One job in a process of its own, on one core."""
-    command = [sys.executable, "-m", "benchmarks.reading", "--job", job, "--file", str(path)]
     one = dict.fromkeys(("OMP_NUM_THREADS", "ARROW_IO_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | one, stdout=subprocess.PIPE, check=True, text=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found = in_own_process("benchmarks.reading", "--job", job, "--file", str(path), env=one)
     say(
         f"{JOBS[job][0]}: {found['rows'] / found['seconds']:,.0f} rows/s, "
         f"{found['peak_bytes'] / 1e9:.2f} GB at its peak, {found['rows']} rows"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -116,6 +118,20 @@ def conclude(
     for line in table.ratios(report):
         say(line)
     say(f"written: {write(report, folder, name)}")
+
+
+def in_own_process(module: str, *arguments: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a benchmark prints on its last line, as JSON, in a fresh process.
+
+    Args:
+        env: variables of that process, over this one's.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | (env or {}), stdout=subprocess.PIPE, check=True, text=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def write(report: Mapping[str, Any], folder: Path, name: str = "") -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,16 @@ def test_preparing_data_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mo
     names: dict[str, Any] = {}
     exec(compile(block, "preparing-data.md", "exec"), names)
     assert (len(names["pairs"]), names["pairs"][0].margin) == (12, 4)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_every_target_of_the_makefile_has_one_recipe_and_what_it_needs() -> None:
+    text = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    (names,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    command = ["make", "--dry-run", "--always-make", *names.split()]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[bench]'" in done.stdout
 
 
 def test_every_command_named_in_the_docs_exists() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,21 @@ def test_a_comparison_says_who_answers_best_and_fills_its_folder(
 
     again = heedful("compare", run, model, "--data", data, *asked, *options, "--quiet")
     assert (again.code, again.out, again.err) == (0, "", "")
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(
+    heedful: Command, run: Path, model: Path, rewards: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heedful.evaluation.generation._ask", interrupted)
+    asked = ["--judge", f"reward:{rewards}:brevity", "--seed", 78, "--output", tmp_path / "out", "--quiet"]
+    result = heedful("compare", run, model, "--data", pairs(tmp_path / "pairs.jsonl", 2), *asked)
+    assert (result.code, result.err) == (
+        130,
+        "Interrupted. The same command goes on where it was stopped.\n",
+    )
 
 
 def test_one_model_alone_and_a_folder_in_the_way_are_refused(

@@ -16,7 +16,7 @@ from heedful.collect.store.model import Stage
 from heedful.collect.web.judging_forms import Entered
 from heedful.collect.web.views import Shown, letter
 
-TODO: dict[Task, str] = {
+ASKED: dict[Task, str] = {
     "pairwise": "Which response would you rather have got?",
     "ranking": "Put the responses in order, the best first.",
     "rating": "Rate every response.",

@@ -14,7 +14,7 @@ from heedful.collect.store import log
 from heedful.collect.store.model import Assignment, Item, Person
 from heedful.collect.store.project import now
 from heedful.collect.web import asking
-from heedful.collect.web.asking import TODO, Ask, tells
+from heedful.collect.web.asking import ASKED, Ask, tells
 from heedful.collect.web.judging_forms import Entered, sent_seconds, sent_uid
 from heedful.collect.web.pages import page
 from heedful.collect.web.threads import quick
@@ -160,7 +160,7 @@ def _ask(
     action = f"/judge/{assignment.token}"
     undone = action if changing else last and f"/judge/{last}"
     return Ask(
-        TODO[settings.task],
+        ASKED[settings.task],
         shown(item, assignment.shown),
         entered,
         action,

@@ -18,7 +18,7 @@ from heedful.collect.settings import Settings
 from heedful.collect.store.model import Assignment, Entry, Item, Person
 from heedful.collect.store.project import now
 from heedful.collect.web import judging
-from heedful.collect.web.asking import TODO, Ask, in_words
+from heedful.collect.web.asking import ASKED, Ask, in_words
 from heedful.collect.web.judging_forms import Entered, sent_seconds, sent_uid
 from heedful.collect.web.pages import page
 from heedful.collect.web.review_rows import FILTERS, Filter, is_in, names, rows_of
@@ -174,7 +174,7 @@ def _asked(
     action = f"/review/{assignment.token}"
     given = votes.current(connection, assignment)
     asked = Ask(
-        TODO[settings.task],
+        ASKED[settings.task],
         shown(item, assignment.shown),
         entered,
         action,
