@@ -273,6 +273,8 @@ def test_the_folder_holds_page_numbers_answers_and_verdicts(model: Path, run: Pa
     answers = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
     assert {one["for"] for one in answers} == {"judges", "reward and kl"}
     assert len(answers) == 2 * 16 + 4 * 16
+    assert found.data.facts["Answers that judges compare"].startswith("the likeliest token each time")
+    assert found.data.facts["Samples for reward and KL"].startswith("temperature 1")
     found.write(folder)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("")

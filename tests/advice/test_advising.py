@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 import heedful
-from heedful.advising import Advice, advice, advise, check_readiness, costs
+from heedful.advising import Advice, advice, advise, asking, check_readiness, costs
+from heedful.checks.off_distribution import START
 from heedful.errors import DataError, ModelError, RewardError
+from heedful.models.sampler import sample
 from heedful.recipe import PipelineRecipe, PPORecipe, RLHFRecipe, load_any
 from heedful.records import Demonstration, Preference, Prompt, Rating, Record, assistant, user
 from tests.advice.conftest import question, reply
@@ -232,14 +234,23 @@ def test_readiness_is_told_for_a_pipeline(able: str, unable: str) -> None:
 
 
 def test_distance_is_told_by_what_the_model_finds_likely_at_whatever_temperature_it_answers(
-    able: str,
+    able: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[tuple[float, int]] = []
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        asked.append((options["temperature"], options["max_new_tokens"]))
+        return sample(*arguments, **options)
+
+    monkeypatch.setattr(asking, "sample", noted)
     sampled = check_readiness(able, demonstrations(60), reporter=small.QUIET, quick=True)
     greedy = check_readiness(able, demonstrations(60), reporter=small.QUIET, quick=True, temperature=0)
     words = [{one.question: one.words for one in found.judged} for found in (sampled, greedy)]
     assert "at temperature 1;" in words[0]["ends"]
     assert "at temperature 0;" in words[1]["ends"]
     assert words[0]["distance"] == words[1]["distance"]
+    limit = asked[0][1]
+    assert asked == [(1, limit), (0, limit), (1, min(START, limit))]
 
 
 def test_what_was_sampled_is_said(near: Advice) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -191,6 +192,18 @@ def test_full_training_without_a_copy_has_no_reference() -> None:
     backbone.role("policy")
     with pytest.raises(ModelError, match="no copy was kept"):
         backbone.role("reference")
+
+
+def test_an_adapter_that_was_filed_for_another_folder_is_carried_on_without_a_warning(tmp_path: Path) -> None:
+    trained = tiny.backbone()
+    trained.train_lora(rank=4)
+    save_adapter(trained, tmp_path / "adapter")
+    filed = tmp_path / "adapter" / "adapter_config.json"
+    config = json.loads(filed.read_text()) | {"base_model_name_or_path": "somewhere/else"}
+    filed.write_text(json.dumps(config))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny.backbone().load_lora("policy", tmp_path / "adapter")
 
 
 def test_an_unknown_role_names_those_there_are() -> None:

@@ -29,12 +29,9 @@ WEIGHTS = "adapter_model.safetensors"
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without what PEFT warns of while it puts an adapter on a model, neither of which a user can mend."""
+    """While PEFT puts an adapter on a model: it asks transformers by a name that is being given up."""
     with warnings.catch_warnings():
-        # It asks transformers by a name that transformers is giving up.
         warnings.simplefilter("ignore", FutureWarning)
-        # An adapter that is carried on stands on the model at hand, wherever that was loaded from before.
-        warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path`", UserWarning)
         yield
 
 

@@ -143,6 +143,8 @@ class Backbone:
         """
         config, tensors = adapters.read(folder)
         config.task_type, config.modules_to_save, config.inference_mode = "CAUSAL_LM", None, False
+        # It stands on the model at hand, wherever that was loaded from when it was filed.
+        config.base_model_name_or_path = None
         if not learn:
             config.lora_dropout = 0.0
         own = {name: tensor for name, tensor in tensors.items() if "lora_" in name}

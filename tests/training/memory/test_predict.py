@@ -52,6 +52,11 @@ def test_sft_over_an_adapter_part_by_part() -> None:
     assert found.peak is found.phase("training")
 
 
+def test_adapters_alone_drop_anything_out() -> None:
+    assert predicted(dropout=True).total > predicted().total
+    assert predicted(method="full", dropout=True).total == predicted(method="full").total
+
+
 def test_recomputed_layers_go_through_a_cpus_heap_all_the_same() -> None:
     kept = sizes.activation_bytes(SMALL, 20, 4, full=False, recomputed=False)
     anew = sizes.activation_bytes(SMALL, 20, 4, full=False, recomputed=True)

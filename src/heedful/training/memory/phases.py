@@ -62,7 +62,7 @@ def _learning(work: Workload) -> Iterator[Part]:
     With one pass a step there are no gradients yet, and they come as the activations go.
     """
     shape, role, number = work.shape, work.trained[0], work.number
-    kept = {"full": work.full, "recomputed": work.recomputed, "dropout": work.dropout and not work.full}
+    kept = {"full": work.full, "recomputed": work.recomputed, "dropout": work.dropout}
     activations = sizes.activation_bytes(shape, work.tokens, number, **kept)
     working = sizes.working_bytes(shape, work.tokens, number, **kept)
     states = 2 * work.targets * shape.hidden * number
