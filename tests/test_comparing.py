@@ -152,6 +152,28 @@ def test_checkpoints_are_points_and_the_last_one_is_what_the_run_is(model: Path,
     assert way.found.points[way.labels.index(str(model))].kl == 0
 
 
+def test_checkpoints_of_full_fine_tuning_are_points(model: Path, tmp_path: Path) -> None:
+    settings = {"checkpoint_every": 2, "keep_checkpoints": 9, "max_steps": 4, "method": "full"}
+    given = Given(ppo_runs.PROMPTS, None, load(str(model), full=True))
+    ppo_runs.train(tmp_path / "full", given=given, learning_rate=1e-2, **settings)
+
+    found = compare([str(tmp_path / "full")], judges=[proxy()], checkpoints=True, temperature=1.0, **HOW)
+
+    (frontier,) = found.data.frontiers
+    assert [placed.point.step for placed in frontier.placed] == [None, 2, 4]
+    last, middle, final = (placed.point for placed in frontier.placed)
+    assert frontier.reached[last.name].same_as == 4
+    assert (last.kl, last.reward) == (final.kl, final.reward)
+    assert 0 < middle.kl.value != final.kl.value
+
+
+def test_merged_weights_have_no_checkpoints_of_their_own(model: Path, tmp_path: Path) -> None:
+    given = Given(ppo_runs.PROMPTS, None, load(str(model)))
+    run = ppo_runs.train(tmp_path / "run", given=given, max_steps=1, merged=True).run
+    with pytest.raises(RunError, match="adapter folded in: name its run"):
+        compare([str(run / "merged")], judges=[proxy()], checkpoints=True, **HOW)
+
+
 def test_best_of_n_is_the_references_and_is_chosen_by_the_proxy(model: Path, run: Path) -> None:
     found = compare([str(run), str(model)], judges=[proxy()], gold=gold(), best_of=6, temperature=1.0, **HOW)
 

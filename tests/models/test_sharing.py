@@ -39,6 +39,16 @@ def weights(voice: Voice) -> dict[str, Tensor]:
     return {name.replace(voice.role, "policy"): weight.detach().clone() for name, weight in found.items()}
 
 
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of full fine-tuning."""
+    folder = tmp_path_factory.mktemp("full")
+    backbone = load(str(tiny.save(folder / "model")), full=True)
+    every = {"checkpoint_every": 1, "keep_checkpoints": 9, "method": "full"}
+    ppo_runs.train(folder / "ppo", given=Given(ppo_runs.PROMPTS, None, backbone), **every)
+    return folder / "ppo"
+
+
 def test_a_checkpoint_on_its_run_has_the_checkpoints_weights(run: Path) -> None:
     models = Models()
     for step in (1, 2, 1):
@@ -69,9 +79,25 @@ def test_weights_of_another_adapter_are_refused(run: Path) -> None:
         Models().filled(str(run), "elsewhere", dict)
 
 
-def test_a_model_without_an_adapter_has_nothing_to_fill(run: Path) -> None:
-    with pytest.raises(ModelError, match="every weight was trained"):
-        Models().filled(str(run.parent / "model"), "elsewhere", dict)
+def test_checkpoints_of_full_fine_tuning_take_turns_in_a_copy(full: Path) -> None:
+    models = Models()
+    left = models.get(str(full))
+    before = {name: weight.clone() for name, weight in left.backbone.model.named_parameters()}
+    for step in (1, 2, 1):
+        saved = checkpoint.weights(full / "checkpoints" / f"step-{step:06d}")
+        voice = filled(models, full, step)
+        own = dict(voice.backbone.model.named_parameters())
+        assert own
+        assert all(torch.equal(weight, saved[name]) for name, weight in own.items())
+        assert any(not torch.equal(weight, before[name]) for name, weight in own.items())
+    assert voice.backbone is not left.backbone
+    assert all(torch.equal(weight, before[name]) for name, weight in left.backbone.model.named_parameters())
+
+
+def test_weights_of_another_model_are_refused(run: Path, full: Path) -> None:
+    place = run / "checkpoints" / "step-000001"
+    with pytest.raises(ModelError, match="step-000001: these weights do not fit the model"):
+        Models().filled(str(full), str(place), partial(checkpoint.weights, place))
 
 
 def test_a_damaged_checkpoint_is_named(run: Path, tmp_path: Path) -> None:

@@ -160,8 +160,8 @@ def _checkpoints(name: Named, entrant: Entrant, models: Models) -> tuple[list[En
     if run is None:
         return [], ""
     assert isinstance(name, str)
-    if resolve(name).adapter is None:
-        return [], f"{entrant.run} is no adapter: checkpoints on the way to it are not measured."
+    if resolve(name).adapter is None and run.info()["recipe"]["training.method"] != "full":
+        return [], f"{entrant.run} is weights with an adapter folded in: name its run to measure checkpoints."
     found: list[Path] = [one for one in checkpoint.kept(run.checkpoints) if checkpoint.step_of(one) > 0]
     if not found:
         return [], f"{entrant.run} has kept no checkpoint."

@@ -153,21 +153,25 @@ class Backbone:
         adapters.fill(self.peft, role, own, where=str(folder))
         self._learn(*([role] if learn else []))
 
-    def fill_lora(self, role: str, saved: Mapping[str, Tensor], *, of: str = "policy", where: str) -> None:
-        """Set a role's adapter to trained weights: those of the role `of`, by their names in the model.
+    def fill(self, role: str, saved: Mapping[str, Tensor], *, of: str = "policy", where: str) -> None:
+        """Set what a role computes with to trained weights: its adapter to that of the role `of`, or where it
+        has none the weights themselves.
 
         What else `saved` holds (a critic, heads) is left alone.
 
         Raises:
-            ModelError: they are of another adapter.
+            ModelError: they are of another adapter or model.
         """
+        lora = self._adapter(role) is not None
+        named = adapters.parameters(self.model, role) if lora else dict(self.model.named_parameters())
         own = {
-            name: (weight, saved.get(name.replace(f".{role}.", f".{of}.")))
-            for name, weight in adapters.parameters(self.model, role).items()
+            name: (weight, saved.get(name.replace(f".{role}.", f".{of}.") if lora else name))
+            for name, weight in named.items()
         }
         for name, (weight, found) in own.items():
             if found is None or found.shape != weight.shape:
-                raise ModelError(f"these weights do not fit the adapter: {name}.", where=where)
+                what = f"these weights do not fit the {'adapter' if lora else 'model'}: {name}."
+                raise ModelError(what, where=where)
         with torch.no_grad():
             for weight, found in own.values():
                 assert found is not None

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heedful.errors import ModelError
 from heedful.models.catalog import Source, resolve
 from heedful.records import Messages
 
@@ -102,10 +101,10 @@ class Models:
             return self._voices[name]
 
     def filled(self, name: str, weights: str, read: Callable[[], Mapping[str, Tensor]]) -> Voice:
-        """A model whose adapter has other weights: those of a checkpoint.
+        """A model with other weights of what was trained of it: those of a checkpoint.
 
         All of them take turns in one role, so that a voice speaks for its weights until those of another
-        checkpoint of the same model are asked for.
+        checkpoint of the same model are asked for. Where every weight was trained, they take turns in a copy.
 
         Args:
             name: a run, or an adapter.
@@ -113,20 +112,19 @@ class Models:
             read: where they come from, when they are not in the role already.
 
         Raises:
-            ModelError: the model has no adapter, it cannot be loaded, or the weights do not fit it.
+            ModelError: the model cannot be loaded, or the weights do not fit it.
         """
         with self.lock:
             source = resolve(name)
-            if source.adapter is None:
-                raise ModelError("every weight was trained: there is no adapter to fill.", where=name)
-            backbone, renderer = self._loaded(source)
+            backbone, renderer = self._loaded(source, copy="" if source.adapter else name)
             if name not in self._filled:
-                role = f"filled{len(self._filled)}"
-                backbone.load_lora(role, source.adapter)
+                role = f"filled{len(self._filled)}" if source.adapter else "reference"
+                if source.adapter:
+                    backbone.load_lora(role, source.adapter)
                 self._filled[name] = role, ""
             role, before = self._filled[name]
             if weights != before:
-                backbone.fill_lora(role, read(), where=weights)
+                backbone.fill(role, read(), where=weights)
                 self._filled[name] = role, weights
             return Voice(backbone, renderer, role)
 
@@ -143,12 +141,12 @@ class Models:
         backbone.load_lora(role, source.adapter)
         return Voice(backbone, renderer, role)
 
-    def _loaded(self, source: Source) -> tuple[Backbone, Renderer]:
-        """The weights below a model's own adapter."""
+    def _loaded(self, source: Source, *, copy: str = "") -> tuple[Backbone, Renderer]:
+        """The weights below a model's own adapter; a `copy` is shared by those alone who name it."""
         from heedful.models.loading import load
         from heedful.render.chat import Renderer
 
-        key = _key(source)
+        key = _key(source, copy=copy)
         if key not in self._weights:
             if self._alone:
                 self._weights.clear()
@@ -159,7 +157,7 @@ class Models:
         return self._weights[key]
 
 
-def _key(source: Source, *, with_adapter: bool = False) -> tuple[str, ...]:
-    """Which weights: those that are loaded, and the adapters folded into them."""
+def _key(source: Source, *, with_adapter: bool = False, copy: str = "") -> tuple[str, ...]:
+    """Which weights: those that are loaded, the adapters folded into them, and whose own copy they are."""
     adapters = [*source.folded, *([source.adapter] if with_adapter and source.adapter else [])]
-    return source.pretrained, *(str(folder.resolve()) for folder in adapters)
+    return source.pretrained, *(str(folder.resolve()) for folder in adapters), copy

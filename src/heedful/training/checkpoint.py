@@ -85,7 +85,7 @@ def weights_file(checkpoint: Path) -> Path:
 
 
 def weights(checkpoint: Path) -> dict[str, Tensor]:
-    """The trained weights alone, by their names in the model; `Backbone.fill_lora` puts them on.
+    """The trained weights alone, by their names in the model; `Backbone.fill` puts them on.
 
     Raises:
         RunError: they are damaged or missing.
