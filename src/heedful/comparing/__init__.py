@@ -114,31 +114,20 @@ def compare(
         RecipeError: a number is out of range.
     """
     reporter = Reporter(quiet=quiet)
-    if prompts < 1:
-        raise RecipeError(f"must be at least 1, not {prompts}.", where="prompts")
-    if best_of is not None and best_of < 2:
-        raise RecipeError(f"must be at least 2, not {best_of}.", where="best_of")
+    for where, value, least in (("prompts", prompts, 1), ("best_of", best_of, 2)):
+        if value is not None and value < least:
+            raise RecipeError(f"must be at least {least}, not {value}.", where=where)
     sampling = Sampling(max_new_tokens, temperature, samples, seed)
     asked_by = build_judges([*judges, *([_as_reward(gold)] if gold is not None else [])])
-    proxy, true = _roles(asked_by, gold is not None)
-    if proxy is None and (checkpoints or best_of is not None or gold is not None):
-        what = "checkpoints, best of n and a gold judge are about reward, and no judge scores answers."
-        raise JudgeError(what, mend="Name a reward run, a classifier or reward:FILE.py:FUNCTION by --judge.")
-    if not asked_by:
-        raise JudgeError("there is nobody to compare the answers.", mend="Name a judge by --judge.")
+    about_reward = checkpoints or best_of is not None or gold is not None
+    proxy, true = _roles(asked_by, with_gold=gold is not None, about_reward=about_reward)
     records = held_out(data)
     reporter.say(f"Held-out records: {records.counts}")
     who = enter(models, reference=reference, checkpoints=checkpoints)
-    if who.reference is None and (checkpoints or best_of is not None or gold is not None):
+    if who.reference is None and about_reward:
         raise DataError(" ".join(who.notes), mend="")
-    asked = ask_all(
-        who,
-        prompts_of(records, prompts),
-        sampling,
-        reporter,
-        draws=proxy is not None,
-        best_of=best_of,
-    )
+    asked_prompts = prompts_of(records, prompts)
+    asked = ask_all(who, asked_prompts, sampling, reporter, draws=proxy is not None, best_of=best_of)
     made = made_from(who, asked, sampling, data, records, prompts)
     found = _found(who, asked, asked_by, proxy, true, best_of, seed, reporter)
     found = replace(
@@ -159,13 +148,19 @@ def _as_reward(gold: Judge | JudgeSettings | str) -> Judge | JudgeSettings:
     return JudgeSettings(reward=RewardSource.named(gold.removeprefix(_REWARD)))
 
 
-def _roles(judges: Sequence[Judge], with_gold: bool) -> tuple[str | None, str | None]:
+def _roles(judges: Sequence[Judge], *, with_gold: bool, about_reward: bool) -> tuple[str | None, str | None]:
     """Whose scores are optimised, and whose are gold.
 
     Raises:
-        JudgeError: the gold judge does not score, or there is nothing for it to look upon.
+        JudgeError: there is no judge, none that scores where findings are about reward, a gold judge that does
+            not score, or nothing for it to look upon.
     """
+    if not judges:
+        raise JudgeError("there is nobody to compare the answers.", mend="Name a judge by --judge.")
     scorers = [judge.name for judge in judges if isinstance(judge, Scorer)]
+    if about_reward and not scorers:
+        what = "checkpoints, best of n and a gold judge are about reward, and no judge scores answers."
+        raise JudgeError(what, mend="Name a reward run, a classifier or reward:FILE.py:FUNCTION by --judge.")
     if not with_gold:
         return (scorers[0] if scorers else None), None
     gold = judges[-1]
