@@ -1,8 +1,9 @@
-"""The pictures in these pages, made anew: `python -m docs.pictures`, or `... --report FOLDER`.
+"""The pictures in these pages, made anew: `python -m docs.pictures`, or `... --report FOLDER`, or
+`... --comparison FOLDER`.
 
 Takes the machine's Chromium and Playwright. Of the annotation app: annotators and their votes are simulated,
 three are careful, one is hasty, and one clicks at random. Of a report: the top of the page in the folder that
-is named, which is the quickstart's.
+is named, which is the quickstart's. Of a comparison: the figure of over-optimisation.
 
     heedful quickstart
     python -m docs.pictures --report runs/quickstart/report
@@ -43,13 +44,18 @@ REPORT_HEIGHT = 1100  # pixels: the figures of all models
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--report", metavar="FOLDER", type=Path, help="only the report in this folder")
-    report: Path | None = parser.parse_args().report
+    parser.add_argument(
+        "--comparison", metavar="FOLDER", type=Path, help="only the comparison in this folder"
+    )
+    asked = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        if report is None:
+        if asked.report:
+            _report(browser, asked.report / PAGE)
+        if asked.comparison:
+            _over_optimisation(browser, asked.comparison / PAGE)
+        if not (asked.report or asked.comparison):
             _annotation(browser)
-        else:
-            _report(browser, report / PAGE)
         browser.close()
 
 
@@ -58,6 +64,14 @@ def _report(browser: Browser, path: Path) -> None:
     page = browser.new_page(viewport={"width": 1200, "height": REPORT_HEIGHT}, color_scheme="light")
     page.goto(path.resolve().as_uri())
     page.screenshot(path=IMAGES / "report.png")
+    page.close()
+
+
+def _over_optimisation(browser: Browser, path: Path) -> None:
+    """The figure of the run, proxy above gold."""
+    page = browser.new_page(viewport={"width": 1000, "height": REPORT_HEIGHT}, color_scheme="light")
+    page.goto(path.resolve().as_uri())
+    page.locator("#over-optimisation figure").first.screenshot(path=IMAGES / "over-optimisation.png")
     page.close()
 
 

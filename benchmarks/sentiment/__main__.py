@@ -17,6 +17,7 @@ from benchmarks.sentiment.study import Study
 from benchmarks.session import ROOT, say, write
 
 _RESULTS = table.RESULTS / "sentiment"
+_BEYOND = table.RESULTS / "over_optimisation"
 _PAGE = ROOT / "docs" / "sentiment.md"
 
 
@@ -38,15 +39,19 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     steps.add_parser("pairs", parents=[common], help="its responses, two by two, labelled by the gold reward")
     steps.add_parser("reward", parents=[common], help="a reward model of the pairs")
     ppo = steps.add_parser("ppo", parents=[common, runs, iterations], help="PPO")
-    ppo.add_argument("--reward", choices=("gold", "learned", "proxy"), default="gold")
+    ppo.add_argument("--reward", choices=("gold", "learned"), default="gold")
     steps.add_parser("dpo", parents=[common, runs], help="DPO on the pairs")
     steps.add_parser("trl-dpo", parents=[common, runs], help="TRL's DPO on the pairs")
     steps.add_parser("measure", parents=[common], help="answers of every policy to the test prompts")
     report = steps.add_parser("report", parents=[common], help="results as JSON, figure and page")
     whole = steps.add_parser("all", parents=[common, iterations], help="the whole study")
-    for parser_of in (report, whole):
-        parser_of.add_argument("--results", type=Path, default=_RESULTS)
+    beyond = steps.add_parser(
+        "over-optimisation", parents=[common], help="PPO on few, noisy labels until the gold reward turns"
+    )
+    for parser_of, results in ((report, _RESULTS), (whole, _RESULTS), (beyond, _BEYOND)):
+        parser_of.add_argument("--results", type=Path, default=results)
         parser_of.add_argument("--page", type=Path, default=_PAGE)
+    for parser_of in (report, whole):
         parser_of.add_argument("--onto", type=Path, help="an earlier report (JSON) that runs are added to")
     return parser.parse_args(arguments)
 
@@ -56,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes = {part: getattr(options, f"{part}_size") for part in task.SIZES}
     study = Study(options.work.absolute(), options.data, options.model, sizes)
     # After parsing, so that --help need not wait for torch.
-    from benchmarks.sentiment import measure, training
+    from benchmarks.sentiment import measure, over_optimisation, training
 
     match options.step:
         case "sft":
@@ -74,6 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 runs(study, method, betas, seeds, options.iterations)
             measure.measure(study)
             report(study, options.results, options.page, options.onto)
+        case "over-optimisation":
+            over_optimisation.make(study)
+            found = over_optimisation.collect(study)
+            say(f"written: {write(found, options.results)}")
+            put(options.page, over_optimisation.render(found), over_optimisation.MARKERS)
         case "ppo":
             runs(study, f"ppo-{options.reward}", options.betas, options.seeds, options.iterations)
         case method:
@@ -111,9 +121,12 @@ def report(study: Study, results_folder: Path, page: Path, onto: Path | None = N
         found = results.joined(json.loads(onto.read_text("utf-8")), found)
     say(f"written: {write(found, results_folder)}")
     figure.draw(found, page.parent / tables.IMAGE)
-    page.write_text(
-        table.splice(page.read_text("utf-8"), tables.render(found), *tables.MARKERS), encoding="utf-8"
-    )
+    put(page, tables.render(found), tables.MARKERS)
+
+
+def put(page: Path, text: str, markers: tuple[str, str]) -> None:
+    """Set what stands between a page's markers."""
+    page.write_text(table.splice(page.read_text("utf-8"), text, *markers), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ class Bench:
         else:
             # A checkpoint holds weights alone; of what kind they are, the run's adapter says.
             self.backbone.load_lora("policy", self.study.runs / policy.run / "adapter")
-            self.backbone.fill_lora("policy", checkpoint.weights(place), where=str(place))
+            self.backbone.fill("policy", checkpoint.weights(place), where=str(place))
 
 
 def summary(

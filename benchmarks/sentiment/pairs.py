@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.sentiment import task
@@ -66,21 +64,6 @@ def _make(study: Study) -> None:
         "held_out": len(held_out),
     }
     counts_file(study).write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-
-
-def few_and_noisy(texts: Sequence[str], *, count: int, flipped: float) -> list[Preference]:
-    """Sentences, two by two, the one with the higher gold reward chosen; ties are left out. So large a share
-    of the pairs, drawn by chance, is turned round.
-    """
-    prompt = task.PROXY_PROMPT
-    whole = [f" {text}" for text in texts]
-    golds = task.gold([""] * len(texts), whole)
-    sides = [whole[at : at + 2] for at in range(0, len(whole) - 1, 2)]
-    scores = [golds[at : at + 2] for at in range(0, len(golds) - 1, 2)]
-    kept = list(label([prompt] * len(sides), sides, scores))[:count]
-    for at in random.Random(SEED).sample(range(len(kept)), round(flipped * len(kept))):
-        kept[at] = replace(kept[at], chosen=kept[at].rejected, rejected=kept[at].chosen)
-    return kept
 
 
 def label(

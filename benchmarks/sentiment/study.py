@@ -50,11 +50,6 @@ class Study:
         return self.work / "reward"
 
     @property
-    def proxy(self) -> Path:
-        """The reward model of few, noisy labels."""
-        return self.work / "proxy"
-
-    @property
     def runs(self) -> Path:
         return self.work / "runs"
 
@@ -118,6 +113,5 @@ def run_name(method: str, *, beta: float | None, seed: int) -> str:
 
 
 def method_of(run: str) -> str:
-    """The method in a run's name: `ppo-gold`, `ppo-learned`, `ppo-proxy`, `dpo`,
-    `trl-dpo`."""
+    """The method in a run's name: `ppo-gold`, `ppo-learned`, `dpo`, `trl-dpo`."""
     return run.partition("-beta")[0].partition("-seed")[0]

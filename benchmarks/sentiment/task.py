@@ -29,21 +29,6 @@ SAMPLES = 2
 REWARD: dict[str, Any] = {"batch_size": 16, "epochs": 2.0, "learning_rate": 5e-4}
 # DPO, ours and TRL's; the rate is the better of 1e-4 and 5e-4 by the gold reward on validation prompts.
 DPO: dict[str, Any] = {"batch_size": 32, "epochs": 2.0, "learning_rate": 5e-4}
-# Over-optimisation: a reward model of few pairs of sentences that people wrote, a share of them turned round,
-# and a policy that nothing holds to the SFT model: no pull, and no guard that would bring it back.
-PROXY_PAIRS = 128
-PROXY_FLIPPED = 0.25
-PROXY_PROMPT = "review:"
-PROXY: dict[str, Any] = {"batch_size": 16, "epochs": 3.0, "learning_rate": 5e-4}
-UNHELD: dict[str, Any] = {
-    "beta": 0.0,
-    "max_kl": 1e6,
-    "best_kl": 1e6,
-    "min_entropy": 0.0,
-    "max_length_growth": None,
-    "batch_size": 32,
-    "checkpoint_every": 3,
-}
 # Every run that learns from the pairs is measured at so many steps, evenly spaced, the last one included.
 CHECKPOINTS = 4
 # The whole study: method, β (None is the method's own) and seeds.

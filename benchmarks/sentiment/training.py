@@ -49,19 +49,8 @@ def reward(study: Study) -> None:
     study.run(study.reward, train, wait=True)
 
 
-def proxy(study: Study) -> None:
-    """A reward model of few labels, some of them wrong: one that a policy can please without being better."""
-    import heedful
-
-    _, judged = preferences(study)
-    few = pairs.few_and_noisy(study.parts().sft, count=task.PROXY_PAIRS, flipped=task.PROXY_FLIPPED)
-    train = partial(heedful.train.reward, study.base, few, held_out=judged, **task.COMMON, **task.PROXY)
-    study.run(study.proxy, train, wait=True)
-
-
 def ppo(study: Study, method: str, *, seed: int, beta: float | None = None, iterations: int) -> None:
-    """PPO on the gold reward (`ppo-gold`), on what `reward` has learned of it (`ppo-learned`), or on what
-    `proxy` has, with nothing that holds it (`ppo-proxy`).
+    """PPO on the gold reward (`ppo-gold`), or on what `reward` has learned of it (`ppo-learned`).
 
     A run on the learned reward keeps its checkpoints: its own numbers do not say what gold it earns.
     """
@@ -73,10 +62,6 @@ def ppo(study: Study, method: str, *, seed: int, beta: float | None = None, iter
     if method == "ppo-learned":
         reward(study)
         scored_by, settings["keep_checkpoints"] = study.reward, _ALL
-    if method == "ppo-proxy":
-        proxy(study)
-        scored_by = study.proxy
-        settings = {**task.UNHELD, **settings, "keep_checkpoints": _ALL}
     parts = study.parts()
     train = partial(
         heedful.train.ppo,

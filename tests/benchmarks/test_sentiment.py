@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.sentiment import figure, pairs, results, tables, task
+from benchmarks.sentiment import figure, over_optimisation, pairs, results, tables, task
 from benchmarks.sentiment.measure import Policy, distinct, policies, summary
 from benchmarks.sentiment.study import Study, method_of, run_name, status_of
+from heedful.records import Preference, assistant, user
 from heedful.training.run_folder import RunFolder
 
 SENTENCES = [f"a film number {n} is far too long to be good" for n in range(2000)]
@@ -284,3 +285,58 @@ def test_runs_of_a_later_study_stand_beside_those_of_an_earlier_one(report: dict
 def test_studies_with_other_settings_are_not_put_together(report: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="other settings"):
         results.joined(report, {**report, "settings": {"model": "m", "new_tokens": 48}})
+
+
+def test_noisy_labels_are_the_pairs_with_a_share_of_them_turned_round() -> None:
+    made = [
+        Preference((user(f"{n}"),), (assistant("good"),), (assistant("bad"),), id=str(n)) for n in range(60)
+    ]
+
+    found = over_optimisation.few_and_noisy(made, count=50, flipped=0.1)
+
+    assert [pair.id for pair in found] == [pair.id for pair in made[:50]]
+    turned = [pair for pair in found if pair.chosen[0].content == "bad"]
+    assert len(turned) == 5
+    assert all(pair.rejected[0].content == "good" for pair in turned)
+    assert over_optimisation.few_and_noisy(made, count=50, flipped=0.1) == found
+
+
+def test_a_turn_is_told_with_its_points() -> None:
+    def way(form: str, golds: list[float], turns: bool) -> dict[str, Any]:
+        points = [
+            {"name": f"{at}", "kl": float(at), "proxy": at / 2, "gold": gold, "gold_error": 0.01}
+            for at, gold in enumerate(golds)
+        ]
+        peak = max(points, key=lambda point: point["gold"])
+        curve = {"turn_at_root_kl": {"value": 2.0, "low": 1.0, "high": None if turns else 3.0}}
+        own = {"name": "it", "form": form, "points": points, "peak": {"name": peak["name"], "kl": peak["kl"]}}
+        return {**own, "gold_curve": curve, "turn_established": turns}
+
+    page = over_optimisation.render(
+        {
+            "date": "2026-01-02",
+            "machine": {"cpu": "Some CPU", "cores": 2},
+            "precision": "fp32",
+            "settings": {
+                "model": "m",
+                "pairs": 512,
+                "flipped": 0.1,
+                "ppo": {"max_steps": 48, "batch_size": 32},
+                "measured": {"samples": 2, "prompts": 128},
+            },
+            "proxy": {"accuracy": 0.57, "accuracy/low": 0.49, "accuracy/high": 0.65},
+            "ways": [way("rl", [0.2, 0.5, -0.1], True), way("best of n", [0.2, 0.3], False)],
+        }
+    )
+
+    assert "512 pairs of the SFT model's answers, 10% of them turned round" in page
+    assert (
+        "**PPO.** The gold reward is highest about a KL of 1.0 nats, at 0.50. At 2.0 nats the reward model's "
+        "score has gone from 0.50 to 1.00, and gold to −0.10: it turns. Gao et al.'s curve turns at 4.0 nats "
+        "(95% 1.0 to any)." in page
+    )
+    assert "| 2.0 | 1.00 | −0.10 ± 0.02 |" in page
+    assert (
+        "and gold to 0.30: no turn is established. Gao et al.'s curve turns at 4.0 nats (95% 1.0 to 9.0)."
+        in page
+    )

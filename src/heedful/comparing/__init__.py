@@ -152,8 +152,8 @@ def _roles(judges: Sequence[Judge], *, with_gold: bool, about_reward: bool) -> t
     """Whose scores are optimised, and whose are gold.
 
     Raises:
-        JudgeError: there is no judge, none that scores where findings are about reward, a gold judge that does
-            not score, or nothing for it to look upon.
+        JudgeError: there is no judge, none that scores where findings are about reward, a gold judge that
+            does not score, or nothing for it to look upon.
     """
     if not judges:
         raise JudgeError("there is nobody to compare the answers.", mend="Name a judge by --judge.")

@@ -1,0 +1,170 @@
+"""A reward model optimised past its use: what PPO on few, noisy labels does to the gold reward.
+
+A proxy learns from some of the study's pairs, a share of them turned round. PPO climbs it with nothing that
+holds the policy to the SFT model, and `heedful.compare` measures proxy and gold over its checkpoints and over
+best of n. Knows the findings as JSON and as Markdown.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.sentiment import task, training
+from benchmarks.sentiment.study import Study
+from heedful.records import Preference
+from heedful.training.run_folder import RunFolder
+
+PAIRS = 512
+FLIPPED = 0.1
+ITERATIONS = 48
+# No pull to the SFT model, no rate that falls, and no guard that would bring the policy back.
+UNHELD: dict[str, Any] = {
+    "beta": 0.0,
+    "schedule": "constant",
+    "max_kl": 1e6,
+    "best_kl": 1e6,
+    "min_entropy": 0.0,
+    "max_length_growth": None,
+    "batch_size": 32,
+    "checkpoint_every": 4,
+    "keep_checkpoints": ITERATIONS,
+    "max_steps": ITERATIONS,
+    "max_new_tokens": task.NEW_TOKENS,
+}
+MEASURED: dict[str, Any] = {
+    "best_of": 16,
+    "samples": 2,
+    "temperature": 1.0,
+    "max_new_tokens": task.NEW_TOKENS,
+}
+MARKERS = ("<!-- over-optimisation:begin -->", "<!-- over-optimisation:end -->")
+# What the findings call them: folders of the study's work folder.
+_PROXY, _RUN, _FOUND = "proxy", "unheld", "comparison"
+
+
+def few_and_noisy(pairs: Sequence[Preference], *, count: int, flipped: float) -> list[Preference]:
+    """The first so many pairs, so large a share of them, drawn by chance, turned round."""
+    kept = list(pairs[:count])
+    for at in random.Random(0).sample(range(len(kept)), round(flipped * len(kept))):
+        kept[at] = replace(kept[at], chosen=kept[at].rejected, rejected=kept[at].chosen)
+    return kept
+
+
+def make(study: Study) -> None:
+    """Train the proxy and what optimises it, and measure both rewards."""
+    import heedful
+
+    learned, judged = training.preferences(study)
+    few = few_and_noisy(list(heedful.read(learned)), count=PAIRS, flipped=FLIPPED)
+    proxy = partial(heedful.train.reward, study.base, few, held_out=judged, **task.COMMON, **task.REWARD)
+    study.run(study.work / _PROXY, proxy, wait=True)
+    parts = study.parts()
+    climb = partial(
+        heedful.train.ppo,
+        study.base,
+        task.demonstrations(parts.prompts),
+        held_out=task.demonstrations(parts.validation),
+        reward=study.work / _PROXY,
+        **task.COMMON,
+        **UNHELD,
+    )
+    study.run(study.work / _RUN, climb, wait=True)
+    study.once(_FOUND, (study.work / _FOUND / "summary.json").exists, partial(_compare, study), wait=True)
+
+
+def _compare(study: Study) -> None:
+    import heedful
+    from heedful.judges.scores import ScoreJudge
+    from heedful.models.rewards import FunctionReward
+
+    gold = ScoreJudge(FunctionReward(task.gold))
+    gold.name = "VADER"
+    prompts = task.demonstrations(study.parts().test)
+    with chdir(study.work):  # so that folders' names are short
+        found = heedful.compare(
+            [_RUN],
+            data=prompts,
+            prompts=len(prompts),
+            judges=[_PROXY],
+            gold=gold,
+            checkpoints=True,
+            **MEASURED,
+        )
+        found.write(_FOUND)
+
+
+def collect(study: Study) -> dict[str, Any]:
+    """The report of what `make` found."""
+    run, proxy = (RunFolder(study.work / name).info() for name in (_RUN, _PROXY))
+    summary = json.loads((study.work / _FOUND / "summary.json").read_text("utf-8"))
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine.describe(),
+        "precision": {"bfloat16": "bf16", "float32": "fp32"}[run["compute_dtype"]],
+        "settings": {
+            "model": study.model,
+            "pairs": PAIRS,
+            "flipped": FLIPPED,
+            "ppo": UNHELD,
+            "measured": {**MEASURED, "prompts": len(study.parts().test)},
+        },
+        "proxy": proxy["evaluation"],
+        "ways": summary["over_optimisation"],
+    }
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """Markdown: what was done, and a row for each point of each way."""
+    settings, proxy, here = report["settings"], report["proxy"], report["machine"]
+    measured = settings["measured"]
+    blocks = [
+        f"Measured {report['date']}: {here['cpu']}, {here['cores']} cores, {report['precision']}, "
+        f"{settings['model']}. The reward model learned from {settings['pairs']} pairs of the SFT model's "
+        f"answers, {settings['flipped']:.0%} of them turned round, and is right on {proxy['accuracy']:.0%} "
+        f"({proxy['accuracy/low']:.0%} to {proxy['accuracy/high']:.0%}) of held-out pairs. PPO climbed "
+        f"it for {settings['ppo']['max_steps']} iterations of {settings['ppo']['batch_size']} answers with "
+        f"β = 0. Each policy gave {measured['samples']} answers to {measured['prompts']} held-out prompts.",
+        *map(_way, report["ways"]),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _way(way: Mapping[str, Any]) -> str:
+    points = {point["name"]: point for point in way["points"]}
+    last, peak = way["points"][-1], points[way["peak"]["name"]]
+    name = "PPO" if way["form"] == "rl" else "Best of n"
+    told = (
+        f"**{name}.** The gold reward is highest about a KL of {peak['kl']:.1f} nats, at "
+        f"{_number(peak['gold'])}. At {last['kl']:.1f} nats the reward model's score has gone from "
+        f"{_number(peak['proxy'])} to {_number(last['proxy'])}, and gold to {_number(last['gold'])}: "
+    )
+    told += "it turns." if way["turn_established"] else "no turn is established."
+    curve = way["gold_curve"]
+    if curve is not None and curve["turn_at_root_kl"]["value"] is not None:
+        told += f" Gao et al.'s curve turns at {_turn(curve['turn_at_root_kl'])}."
+    lines = ["| KL, nats | reward model's score | gold reward |", "| --- | --- | --- |"]
+    for point in way["points"]:
+        gold = f"{_number(point['gold'])} ± {1.96 * point['gold_error']:.2f}"
+        lines.append(f"| {point['kl']:.1f} | {_number(point['proxy'])} | {gold} |")
+    return "\n".join([told, "", *lines])
+
+
+def _turn(turn: Mapping[str, float | None]) -> str:
+    """Where a curve turns, as KL."""
+    value, low, high = (
+        None if number is None else number**2 for number in map(turn.get, ("value", "low", "high"))
+    )
+    most = "any" if high is None else f"{high:.1f}"
+    return f"{value:.1f} nats (95% {low:.1f} to {most})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
