@@ -1,6 +1,6 @@
 """A reward model optimised past its use: what PPO on few, noisy labels does to the gold reward.
 
-A proxy learns from some of the study's pairs, a share of them turned round. PPO climbs it with nothing that
+A proxy learns from pairs of people's sentences, a share of them turned round. PPO climbs it with nothing that
 holds the policy to the SFT model, and `heedful.compare` measures proxy and gold over its checkpoints and over
 best of n. Knows the findings as JSON and as Markdown.
 """
@@ -17,14 +17,15 @@ from functools import partial
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.sentiment import task, training
+from benchmarks.sentiment import pairs, task, training
 from benchmarks.sentiment.study import Study
 from heedful.records import Preference
 from heedful.training.run_folder import RunFolder
 
-PAIRS = 512
-FLIPPED = 0.1
-ITERATIONS = 48
+PAIRS = 128
+FLIPPED = 0.25
+REWARD: dict[str, Any] = {"batch_size": 16, "epochs": 3.0, "learning_rate": 5e-4}
+ITERATIONS = 40
 # No pull to the SFT model, no rate that falls, and no guard that would bring the policy back.
 UNHELD: dict[str, Any] = {
     "beta": 0.0,
@@ -46,14 +47,21 @@ MEASURED: dict[str, Any] = {
     "max_new_tokens": task.NEW_TOKENS,
 }
 MARKERS = ("<!-- over-optimisation:begin -->", "<!-- over-optimisation:end -->")
+_PROMPT = "review:"
 # What the findings call them: folders of the study's work folder.
 _PROXY, _RUN, _FOUND = "proxy", "unheld", "comparison"
 
 
-def few_and_noisy(pairs: Sequence[Preference], *, count: int, flipped: float) -> list[Preference]:
-    """The first so many pairs, so large a share of them, drawn by chance, turned round."""
-    kept = list(pairs[:count])
-    for at in random.Random(0).sample(range(len(kept)), round(flipped * len(kept))):
+def few_and_noisy(texts: Sequence[str], *, count: int, flipped: float) -> list[Preference]:
+    """Sentences, two by two, the one with the higher gold reward chosen; ties are left out. So large a share
+    of the pairs, drawn by chance, is turned round.
+    """
+    whole = [f" {text}" for text in texts]
+    golds = task.gold([""] * len(texts), whole)
+    sides = [whole[at : at + 2] for at in range(0, len(whole) - 1, 2)]
+    scores = [golds[at : at + 2] for at in range(0, len(golds) - 1, 2)]
+    kept = list(pairs.label([_PROMPT] * len(sides), sides, scores))[:count]
+    for at in random.Random(pairs.SEED).sample(range(len(kept)), round(flipped * len(kept))):
         kept[at] = replace(kept[at], chosen=kept[at].rejected, rejected=kept[at].chosen)
     return kept
 
@@ -62,11 +70,11 @@ def make(study: Study) -> None:
     """Train the proxy and what optimises it, and measure both rewards."""
     import heedful
 
-    learned, judged = training.preferences(study)
-    few = few_and_noisy(list(heedful.read(learned)), count=PAIRS, flipped=FLIPPED)
-    proxy = partial(heedful.train.reward, study.base, few, held_out=judged, **task.COMMON, **task.REWARD)
-    study.run(study.work / _PROXY, proxy, wait=True)
+    _, judged = training.preferences(study)
     parts = study.parts()
+    few = few_and_noisy(parts.sft, count=PAIRS, flipped=FLIPPED)
+    proxy = partial(heedful.train.reward, study.base, few, held_out=judged, **task.COMMON, **REWARD)
+    study.run(study.work / _PROXY, proxy, wait=True)
     climb = partial(
         heedful.train.ppo,
         study.base,
@@ -127,11 +135,12 @@ def render(report: Mapping[str, Any]) -> str:
     measured = settings["measured"]
     blocks = [
         f"Measured {report['date']}: {here['cpu']}, {here['cores']} cores, {report['precision']}, "
-        f"{settings['model']}. The reward model learned from {settings['pairs']} pairs of the SFT model's "
-        f"answers, {settings['flipped']:.0%} of them turned round, and is right on {proxy['accuracy']:.0%} "
-        f"({proxy['accuracy/low']:.0%} to {proxy['accuracy/high']:.0%}) of held-out pairs. PPO climbed "
-        f"it for {settings['ppo']['max_steps']} iterations of {settings['ppo']['batch_size']} answers with "
-        f"β = 0. Each policy gave {measured['samples']} answers to {measured['prompts']} held-out prompts.",
+        f"{settings['model']}. The reward model learned from {settings['pairs']} pairs of people's "
+        f"sentences, {settings['flipped']:.0%} of them turned round, and is right on "
+        f"{proxy['accuracy']:.0%} ({proxy['accuracy/low']:.0%} to {proxy['accuracy/high']:.0%}) of held-out "
+        f"pairs. PPO climbed it for {settings['ppo']['max_steps']} iterations of "
+        f"{settings['ppo']['batch_size']} answers with β = 0. Each policy gave {measured['samples']} answers "
+        f"to {measured['prompts']} held-out prompts.",
         *map(_way, report["ways"]),
     ]
     return "\n\n".join(blocks)

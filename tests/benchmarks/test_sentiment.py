@@ -11,7 +11,6 @@ import pytest
 from benchmarks.sentiment import figure, over_optimisation, pairs, results, tables, task
 from benchmarks.sentiment.measure import Policy, distinct, policies, summary
 from benchmarks.sentiment.study import Study, method_of, run_name, status_of
-from heedful.records import Preference, assistant, user
 from heedful.training.run_folder import RunFolder
 
 SENTENCES = [f"a film number {n} is far too long to be good" for n in range(2000)]
@@ -287,18 +286,19 @@ def test_studies_with_other_settings_are_not_put_together(report: dict[str, Any]
         results.joined(report, {**report, "settings": {"model": "m", "new_tokens": 48}})
 
 
-def test_noisy_labels_are_the_pairs_with_a_share_of_them_turned_round() -> None:
-    made = [
-        Preference((user(f"{n}"),), (assistant("good"),), (assistant("bad"),), id=str(n)) for n in range(60)
-    ]
+def test_noisy_labels_are_pairs_of_sentences_with_a_share_of_them_turned_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(task, "gold", lambda prompts, texts: [float("good" in text) for text in texts])
+    texts = [f"{word} {n}" for n in range(60) for word in ("bad", "good")] + ["good", "good"]
 
-    found = over_optimisation.few_and_noisy(made, count=50, flipped=0.1)
+    found = over_optimisation.few_and_noisy(texts, count=50, flipped=0.1)
 
-    assert [pair.id for pair in found] == [pair.id for pair in made[:50]]
-    turned = [pair for pair in found if pair.chosen[0].content == "bad"]
+    assert [pair.id for pair in found] == [f"prompt-{n}-0" for n in range(50)]
+    turned = [n for n, pair in enumerate(found) if pair.chosen[0].content == f" bad {n}"]
     assert len(turned) == 5
-    assert all(pair.rejected[0].content == "good" for pair in turned)
-    assert over_optimisation.few_and_noisy(made, count=50, flipped=0.1) == found
+    assert all((found[n].rejected[0].content == f" good {n}") == (n in turned) for n in range(50))
+    assert len(over_optimisation.few_and_noisy(texts, count=99, flipped=0.1)) == 60
 
 
 def test_a_turn_is_told_with_its_points() -> None:
@@ -319,9 +319,9 @@ def test_a_turn_is_told_with_its_points() -> None:
             "precision": "fp32",
             "settings": {
                 "model": "m",
-                "pairs": 512,
-                "flipped": 0.1,
-                "ppo": {"max_steps": 48, "batch_size": 32},
+                "pairs": 128,
+                "flipped": 0.25,
+                "ppo": {"max_steps": 40, "batch_size": 32},
                 "measured": {"samples": 2, "prompts": 128},
             },
             "proxy": {"accuracy": 0.57, "accuracy/low": 0.49, "accuracy/high": 0.65},
@@ -329,7 +329,7 @@ def test_a_turn_is_told_with_its_points() -> None:
         }
     )
 
-    assert "512 pairs of the SFT model's answers, 10% of them turned round" in page
+    assert "128 pairs of people's sentences, 25% of them turned round" in page
     assert (
         "**PPO.** The gold reward is highest about a KL of 1.0 nats, at 0.50. At 2.0 nats the reward model's "
         "score has gone from 0.50 to 1.00, and gold to −0.10: it turns. Gao et al.'s curve turns at 4.0 nats "
