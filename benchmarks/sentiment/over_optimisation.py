@@ -147,15 +147,21 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def _way(way: Mapping[str, Any]) -> str:
-    points = {point["name"]: point for point in way["points"]}
-    last, peak = way["points"][-1], points[way["peak"]["name"]]
+    first, last = way["points"][0], way["points"][-1]
+    peak = next(point for point in way["points"] if point["name"] == way["peak"]["name"])
     name = "PPO" if way["form"] == "rl" else "Best of n"
-    told = (
-        f"**{name}.** The gold reward is highest about a KL of {peak['kl']:.1f} nats, at "
-        f"{_number(peak['gold'])}. At {last['kl']:.1f} nats the reward model's score has gone from "
-        f"{_number(peak['proxy'])} to {_number(last['proxy'])}, and gold to {_number(last['gold'])}: "
+    told = f"**{name}.** The gold reward is highest at the last point, {_number(last['gold'])} "
+    if peak is not last:
+        told = (
+            f"**{name}.** The gold reward, smoothed over three points, is highest about a KL of "
+            f"{peak['kl']:.1f} nats, and {_number(way['fall'])} lower at the last point, "
+            f"{_number(last['gold'])} "
+        )
+    told += (
+        f"at {last['kl']:.1f} nats, while the reward model's score goes from {_number(first['proxy'])} to "
+        f"{_number(last['proxy'])}. "
     )
-    told += "it turns." if way["turn_established"] else "no turn is established."
+    told += "**It turns.**" if way["turn_established"] else "No turn is established."
     curve = way["gold_curve"]
     if curve is not None and curve["turn_at_root_kl"]["value"] is not None:
         told += f" Gao et al.'s curve turns at {_turn(curve['turn_at_root_kl'])}."

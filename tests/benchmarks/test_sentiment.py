@@ -310,7 +310,7 @@ def test_a_turn_is_told_with_its_points() -> None:
         peak = max(points, key=lambda point: point["gold"])
         curve = {"turn_at_root_kl": {"value": 2.0, "low": 1.0, "high": None if turns else 3.0}}
         own = {"name": "it", "form": form, "points": points, "peak": {"name": peak["name"], "kl": peak["kl"]}}
-        return {**own, "gold_curve": curve, "turn_established": turns}
+        return {**own, "gold_curve": curve, "fall": 0.4, "turn_established": turns}
 
     page = over_optimisation.render(
         {
@@ -331,12 +331,10 @@ def test_a_turn_is_told_with_its_points() -> None:
 
     assert "128 pairs of people's sentences, 25% of them turned round" in page
     assert (
-        "**PPO.** The gold reward is highest about a KL of 1.0 nats, at 0.50. At 2.0 nats the reward model's "
-        "score has gone from 0.50 to 1.00, and gold to −0.10: it turns. Gao et al.'s curve turns at 4.0 nats "
-        "(95% 1.0 to any)." in page
+        "**PPO.** The gold reward, smoothed over three points, is highest about a KL of 1.0 nats, and 0.40 "
+        "lower at the last point, −0.10 at 2.0 nats, while the reward model's score goes from 0.00 to 1.00. "
+        "**It turns.** Gao et al.'s curve turns at 4.0 nats (95% 1.0 to any)." in page
     )
     assert "| 2.0 | 1.00 | −0.10 ± 0.02 |" in page
-    assert (
-        "and gold to 0.30: no turn is established. Gao et al.'s curve turns at 4.0 nats (95% 1.0 to 9.0)."
-        in page
-    )
+    assert "is highest at the last point, 0.30 at 1.0 nats, while the reward model's score" in page
+    assert "No turn is established. Gao et al.'s curve turns at 4.0 nats (95% 1.0 to 9.0)." in page
