@@ -155,12 +155,12 @@ def _roles(judges: Sequence[Judge], *, with_gold: bool, about_reward: bool) -> t
         JudgeError: there is no judge, none that scores where findings are about reward, a gold judge that
             does not score, or nothing for it to look upon.
     """
-    if not judges:
-        raise JudgeError("there is nobody to compare the answers.", mend="Name a judge by --judge.")
     scorers = [judge.name for judge in judges if isinstance(judge, Scorer)]
     if about_reward and not scorers:
         what = "checkpoints, best of n and a gold judge are about reward, and no judge scores answers."
         raise JudgeError(what, mend="Name a reward run, a classifier or reward:FILE.py:FUNCTION by --judge.")
+    if not judges:
+        raise JudgeError("there is nobody to compare the answers.", mend="Name a judge by --judge.")
     if not with_gold:
         return (scorers[0] if scorers else None), None
     gold = judges[-1]
