@@ -69,7 +69,7 @@ def _report(browser: Browser, path: Path) -> None:
 
 def _over_optimisation(browser: Browser, path: Path) -> None:
     """The figure of the run, proxy above gold."""
-    page = browser.new_page(viewport={"width": 1000, "height": REPORT_HEIGHT}, device_scale_factor=2)
+    page = browser.new_page(viewport={"width": 1000, "height": 800}, device_scale_factor=2)
     page.goto(path.resolve().as_uri())
     page.locator("#over-optimisation figure").first.screenshot(path=IMAGES / "over-optimisation.png")
     page.close()

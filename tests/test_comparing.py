@@ -267,6 +267,8 @@ def test_what_cannot_be_compared_is_refused_in_words(model: Path, run: Path) -> 
     with pytest.raises(JudgeError, match="nobody to compare"):
         compare([name, str(model)], **HOW)
     with pytest.raises(JudgeError, match="no judge scores answers"):
+        compare([name], checkpoints=True, **HOW)
+    with pytest.raises(JudgeError, match="no judge scores answers"):
         compare([name], judges=[First()], checkpoints=True, **HOW)
     with pytest.raises(JudgeError, match="gold judge scores"):
         compare([name], judges=[proxy()], gold=First(), checkpoints=True, **HOW)

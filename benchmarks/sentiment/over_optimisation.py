@@ -137,8 +137,8 @@ def render(report: Mapping[str, Any]) -> str:
         f"Measured {report['date']}: {here['cpu']}, {here['cores']} cores, {report['precision']}, "
         f"{settings['model']}. The reward model learned from {settings['pairs']} pairs of people's "
         f"sentences, {settings['flipped']:.0%} of them turned round, and is right on "
-        f"{proxy['accuracy']:.0%} ({proxy['accuracy/low']:.0%} to {proxy['accuracy/high']:.0%}) of held-out "
-        f"pairs. PPO climbed it for {settings['ppo']['max_steps']} iterations of "
+        f"{proxy['accuracy']:.0%} ({proxy['accuracy/low']:.0%} to {proxy['accuracy/high']:.0%}) of "
+        f"{proxy['pairs']} held-out pairs. PPO climbed it for {settings['ppo']['max_steps']} iterations of "
         f"{settings['ppo']['batch_size']} answers with β = 0. Each policy gave {measured['samples']} answers "
         f"to {measured['prompts']} held-out prompts.",
         *map(_way, report["ways"]),
@@ -150,16 +150,15 @@ def _way(way: Mapping[str, Any]) -> str:
     first, last = way["points"][0], way["points"][-1]
     peak = next(point for point in way["points"] if point["name"] == way["peak"]["name"])
     name = "PPO" if way["form"] == "rl" else "Best of n"
-    told = f"**{name}.** The gold reward is highest at the last point, {_number(last['gold'])} "
+    where = "at the last point"
     if peak is not last:
-        told = (
-            f"**{name}.** The gold reward, smoothed over three points, is highest about a KL of "
-            f"{peak['kl']:.1f} nats, and {_number(way['fall'])} lower at the last point, "
-            f"{_number(last['gold'])} "
+        where = (
+            f"about a KL of {peak['kl']:.1f} nats, smoothed over three points, and {_number(way['fall'])} lower "
+            "at the last point"
         )
-    told += (
-        f"at {last['kl']:.1f} nats, while the reward model's score goes from {_number(first['proxy'])} to "
-        f"{_number(last['proxy'])}. "
+    told = (
+        f"**{name}.** The gold reward is highest {where}, {_number(last['gold'])} at {last['kl']:.1f} nats, "
+        f"while the reward model's score goes from {_number(first['proxy'])} to {_number(last['proxy'])}. "
     )
     told += "**It turns.**" if way["turn_established"] else "No turn is established."
     curve = way["gold_curve"]

@@ -324,14 +324,15 @@ def test_a_turn_is_told_with_its_points() -> None:
                 "ppo": {"max_steps": 40, "batch_size": 32},
                 "measured": {"samples": 2, "prompts": 128},
             },
-            "proxy": {"accuracy": 0.57, "accuracy/low": 0.49, "accuracy/high": 0.65},
+            "proxy": {"pairs": 44, "accuracy": 0.57, "accuracy/low": 0.49, "accuracy/high": 0.65},
             "ways": [way("rl", [0.2, 0.5, -0.1], True), way("best of n", [0.2, 0.3], False)],
         }
     )
 
     assert "128 pairs of people's sentences, 25% of them turned round" in page
+    assert "right on 57% (49% to 65%) of 44 held-out pairs" in page
     assert (
-        "**PPO.** The gold reward, smoothed over three points, is highest about a KL of 1.0 nats, and 0.40 "
+        "**PPO.** The gold reward is highest about a KL of 1.0 nats, smoothed over three points, and 0.40 "
         "lower at the last point, −0.10 at 2.0 nats, while the reward model's score goes from 0.00 to 1.00. "
         "**It turns.** Gao et al.'s curve turns at 4.0 nats (95% 1.0 to any)." in page
     )
