@@ -153,8 +153,8 @@ def _way(way: Mapping[str, Any]) -> str:
     where = "at the last point"
     if peak is not last:
         where = (
-            f"about a KL of {peak['kl']:.1f} nats, smoothed over three points, and {_number(way['fall'])} lower "
-            "at the last point"
+            f"about a KL of {peak['kl']:.1f} nats, smoothed over three points, and "
+            f"{_number(way['fall'])} lower at the last point"
         )
     told = (
         f"**{name}.** The gold reward is highest {where}, {_number(last['gold'])} at {last['kl']:.1f} nats, "
